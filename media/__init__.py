@@ -1,0 +1,1 @@
+"""Live media: feeds in, one programme per channel out. Knows nothing of shows, shops or people."""

@@ -1,0 +1,54 @@
+"""Jobs on the tape: owned by the jobs process."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+from runtime.bus.contract import Command, Event, Value
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobView(Value):
+    """One job. `progress` is 0 to 1."""
+
+    id: str
+    kind: str
+    recording: str
+    state: JobState
+    progress: float = 0.0
+    reason: str = ""
+    result: str = ""
+    """Key of the result in the store, once done."""
+    size: int = 0
+
+
+class ExportRecording(Command[JobView]):
+    """Make an MP4 of an ended recording by remux (top rung and audio). A job for it that exists is returned."""
+
+    topic: ClassVar[str] = "media.jobs.export"
+    reply = JobView
+    recording: str
+
+
+class GetJob(Command[JobView]):
+    """One job."""
+
+    topic: ClassVar[str] = "media.jobs.get"
+    reply = JobView
+    job: str
+
+
+class JobChanged(Event):
+    """A job moved on."""
+
+    topic: ClassVar[str] = "media.job.changed"
+    job: JobView

@@ -1,0 +1,1 @@
+"""Process plumbing with no word of the domain: settings, logs, bus, database, supervision."""
