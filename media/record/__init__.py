@@ -1,0 +1,1 @@
+"""The tape: recorder, recovery, gaps, retention and replay. It always rolls; a recording is a range of it."""
