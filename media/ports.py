@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from media.model.feed import FeedSpec, FeedStatus
@@ -164,13 +165,34 @@ class TapeIndex(Protocol):
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-class Engine(Protocol):
-    """Runs named long-lived work somewhere: the local adapter uses supervised processes."""
+class EngineEvent(StrEnum):
+    """What an engine reports of work that it runs."""
 
-    async def ensure(self, name: str, target: str, config: dict[str, object]) -> None:
-        """Have exactly one `target` (module path with an async `main(config, lifeline)`) run under `name`."""
+    READY = "ready"
+    """The work says it is up; `data` is what it tells of itself."""
+    TOLD = "told"
+    """The work sent something: `data["kind"]` and its values."""
+    EXITED = "exited"
+    """It ended without being asked to; `data["reason"]` in words. It is being started again."""
+
+
+class EngineListener(Protocol):
+    """Called on the event loop; must not block."""
+
+    def __call__(self, name: str, event: EngineEvent, data: dict[str, object]) -> None: ...
+
+
+class Engine(Protocol):
+    """Runs named long-lived work somewhere and keeps it running: the local adapter uses supervised processes."""
+
+    async def ensure(self, name: str, config: dict[str, object]) -> None:
+        """Have exactly one piece of work run under `name`; one that runs already is left as it is."""
         ...
 
     async def stop(self, name: str) -> None:
         """Stop it, politely first; no error where it does not run."""
+        ...
+
+    def tell(self, name: str, kind: str, data: dict[str, object]) -> None:
+        """Send something to the running work; dropped where it does not run (it reads its state when it starts)."""
         ...

@@ -1,0 +1,40 @@
+"""Channel settings as they are sent (contract) to the values media computes with (model), and the checks between."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from media.contracts.channels import ChannelSettings
+from media.model.channel import ChannelSpec, Rung
+from media.model.errors import SpecError
+
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
+"""x264 presets that can be asked for; slower ones cannot hold a tick on any machine we know."""
+
+
+def to_spec(channel: str, settings: ChannelSettings) -> ChannelSpec:
+    """The specification of a channel. Raises `SpecError` whose field is the path within `settings`."""
+    try:
+        rate = Fraction(settings.rate)
+    except (ValueError, ZeroDivisionError) as error:
+        raise SpecError(f"{settings.rate!r} is no frame rate such as 30 or 30000/1001", field="rate") from error
+    if settings.preset not in PRESETS:
+        raise SpecError(f"preset must be one of {', '.join(PRESETS)}", field="preset")
+    return ChannelSpec(
+        id=channel,
+        name=settings.name,
+        width=settings.width,
+        height=settings.height,
+        rate=rate,
+        ladder=tuple(
+            Rung(rung.height, rung.bitrate)
+            for rung in sorted(settings.ladder, key=lambda rung: rung.height, reverse=True)
+        ),
+        audio_bitrate=settings.audio_bitrate,
+        gop_frames=settings.gop_frames,
+        part_frames=settings.part_frames,
+        segment_gops=settings.segment_gops,
+        dvr_seconds=settings.dvr_seconds,
+        preset=settings.preset,
+        burn_in=settings.burn_in,
+    )
