@@ -27,6 +27,10 @@ class ChannelStore(Protocol):
         """All channels, by id."""
         ...
 
+    async def get(self, channel: str) -> ChannelRecord:
+        """One channel; `NotFoundError` where there is none."""
+        ...
+
     async def add(self, record: ChannelRecord) -> None:
         """Add one; `ConflictError` where the id is taken."""
         ...

@@ -1,0 +1,94 @@
+"""Kept channels in SQL: the adapter of `media.node.store.ChannelStore`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from media.adapters.sql.tables import channels
+from media.contracts.channels import ChannelSettings, Program
+from media.model.errors import ConflictError, NotFoundError, StoreError
+from media.node.store import ChannelRecord
+
+
+class SqlChannelStore:
+    """Channels in the table `channels`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def all(self) -> Sequence[ChannelRecord]:
+        """All channels, by id."""
+        async with self._connection() as connection:
+            rows = await connection.execute(select(channels).order_by(channels.c.id))
+            return [_record(row) for row in rows.mappings()]
+
+    async def get(self, channel: str) -> ChannelRecord:
+        """One channel."""
+        async with self._connection() as connection:
+            rows = await connection.execute(select(channels).where(channels.c.id == channel))
+            row = rows.mappings().first()
+        if row is None:
+            raise NotFoundError(f"there is no channel {channel!r}", field="channel")
+        return _record(row)
+
+    async def add(self, record: ChannelRecord) -> None:
+        """Add one."""
+        try:
+            async with self._connection() as connection:
+                await connection.execute(
+                    insert(channels).values(created_at=time.time_ns() // 1000, **_values(record))
+                )
+        except IntegrityError as error:
+            raise ConflictError(f"there is a channel {record.id!r} already", field="channel") from error
+
+    async def save(self, record: ChannelRecord) -> None:
+        """Replace one."""
+        async with self._connection() as connection:
+            done = await connection.execute(
+                update(channels).where(channels.c.id == record.id).values(**_values(record))
+            )
+        if done.rowcount == 0:
+            raise NotFoundError(f"there is no channel {record.id!r}", field="channel")
+
+    async def remove(self, channel: str) -> None:
+        """Remove one."""
+        async with self._connection() as connection:
+            await connection.execute(delete(channels).where(channels.c.id == channel))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database cannot be used: {error}") from error
+
+
+def _values(record: ChannelRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "settings": record.settings.model_dump(mode="json"),
+        "version": record.version,
+        "wanted": record.wanted,
+        "program_feed": record.program.feed,
+        "program_backup": record.program.backup,
+    }
+
+
+def _record(row: Mapping[Any, Any]) -> ChannelRecord:
+    return ChannelRecord(
+        id=row["id"],
+        settings=ChannelSettings.model_validate(row["settings"]),
+        version=row["version"],
+        wanted=row["wanted"],
+        program=Program(feed=row["program_feed"], backup=row["program_backup"]),
+    )

@@ -1,0 +1,124 @@
+"""A thread per encoder: ticks in, parts out.
+
+The mixer must never wait for an encoder, so each thread has a bounded queue. What happens when it is full differs:
+a rung *repeats* its last picture for the ticks it missed (its time line stays whole and its IDRs stay aligned with
+the other rungs), audio must not lose a sample and ends the worker instead.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+
+from media.adapters.av_encode import AudioEncoder, VideoEncoder
+from media.model.errors import EngineError
+from media.packaging.parts import Part
+from media.packaging.segmenter import AudioSegmenter, VideoSegmenter
+
+VIDEO_QUEUE = 8
+"""Pictures: a quarter of a second at 30 fps, past which a rung repeats."""
+AUDIO_QUEUE = 150
+"""Ticks: five seconds. AAC costs a hundredth of a core; if it cannot keep up for that long, nothing can."""
+JOIN_TIMEOUT = 5.0
+
+ItemT = TypeVar("ItemT")
+
+OnPart = Callable[[Part], None]
+"""Called on the encoder's thread with each finished part."""
+OnFailure = Callable[[BaseException], None]
+"""Called on the encoder's thread with what ended it."""
+
+
+class _EncoderThread(Generic[ItemT]):
+    """The thread, its queue and its end."""
+
+    def __init__(self, name: str, size: int, on_failure: OnFailure) -> None:
+        self._queue: queue.Queue[ItemT | None] = queue.Queue(size)
+        self._on_failure = on_failure
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to encode."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Encode what is queued, then end; gives up after `JOIN_TIMEOUT` seconds (the process is about to end)."""
+        try:
+            self._queue.put(None, timeout=JOIN_TIMEOUT)
+        except queue.Full:
+            return
+        self._thread.join(JOIN_TIMEOUT)
+
+    def _run(self) -> None:
+        try:
+            while (item := self._queue.get()) is not None:
+                self._encode(item)
+        except BaseException as error:
+            # Whatever ends an encoder ends the worker: the supervisor decides what follows.
+            self._on_failure(error)
+
+    def _encode(self, item: ItemT) -> None:
+        raise NotImplementedError
+
+
+class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
+    """One video rendition."""
+
+    def __init__(
+        self, encoder: VideoEncoder, segmenter: VideoSegmenter, on_part: OnPart, on_failure: OnFailure
+    ) -> None:
+        super().__init__(f"rung-{segmenter.rendition}", VIDEO_QUEUE, on_failure)
+        self._encoder = encoder
+        self._segmenter = segmenter
+        self._on_part = on_part
+        self._next = 0
+        self.repeated = 0
+        """Ticks for which the encoder was too slow and repeated a picture."""
+
+    def offer(self, tick: int, picture: VideoFrame) -> None:
+        """Hand over the picture of a tick; dropped when the encoder is behind (it will repeat)."""
+        try:
+            self._queue.put_nowait((tick, picture))
+        except queue.Full:
+            self.repeated += 1
+
+    def _encode(self, item: tuple[int, VideoFrame]) -> None:
+        tick, picture = item
+        # Ticks that were dropped get this picture too: x264 codes the repeats as skipped blocks, nearly for nothing.
+        while self._next <= tick:
+            for unit in self._encoder.encode(self._next, picture):
+                part = self._segmenter.push(unit.tick, unit.data, unit.keyframe)
+                if part is not None:
+                    self._on_part(part)
+            self._next += 1
+
+
+class AudioThread(_EncoderThread[npt.NDArray[np.float32]]):
+    """The audio rendition."""
+
+    def __init__(
+        self, encoder: AudioEncoder, segmenter: AudioSegmenter, on_part: OnPart, on_failure: OnFailure
+    ) -> None:
+        super().__init__("audio", AUDIO_QUEUE, on_failure)
+        self._encoder = encoder
+        self._segmenter = segmenter
+        self._on_part = on_part
+
+    def offer(self, samples: npt.NDArray[np.float32]) -> None:
+        """Hand over the samples of a tick, shape (n, 2). Raises `EngineError` when the encoder stands still."""
+        try:
+            self._queue.put_nowait(samples)
+        except queue.Full as error:
+            raise EngineError("the audio encoder stands still") from error
+
+    def _encode(self, item: npt.NDArray[np.float32]) -> None:
+        for frame in self._encoder.encode(item):
+            part = self._segmenter.push(frame)
+            if part is not None:
+                self._on_part(part)
