@@ -21,7 +21,7 @@ Log = FilteringBoundLogger
 
 def get(name: str) -> Log:
     """The logger of one part, such as ``media.ingest``. May be made before `setup`: it binds when it is first used."""
-    return cast("Log", structlog.get_logger(logger=name))
+    return cast("Log", structlog.get_logger(part=name))
 
 
 def bound(**ids: object) -> AbstractContextManager[None]:
@@ -84,5 +84,5 @@ def _name_logger(
 ) -> structlog.typing.EventDict:
     record = event.get("_record")
     if isinstance(record, logging.LogRecord):
-        event["logger"] = record.name
+        event["part"] = record.name
     return event

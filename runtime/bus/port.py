@@ -29,6 +29,9 @@ class Subscription(Protocol):
     dropped: int
     """Messages lost because this subscriber did not keep up."""
 
+    interruptions: int
+    """Times the bus was away and came back: messages of the time between are missing, so ask for the state again."""
+
     def __aiter__(self) -> AsyncIterator[Message]: ...
 
 
