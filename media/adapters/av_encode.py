@@ -113,7 +113,9 @@ class VideoEncoder:
             raise EngineError(f"{self._rung.name}: tick {tick} given where {self._next} is due")
         self._next = tick + 1
         if frame.width != self.width or frame.height != self.height:
-            frame = self._scaler.reformat(frame, self.width, self.height, "yuv420p", interpolation=_SCALING)
+            frame = self._scaler.reformat(
+                frame, self.width, self.height, "yuv420p", interpolation=_SCALING, threads=1
+            )
         frame.pts = tick
         frame.time_base = self._base
         # Decoded frames carry the type of their source; x264 would take it as an order. The GOP starts by frame index.
