@@ -1,0 +1,97 @@
+"""Handlers: feeds."""
+
+from __future__ import annotations
+
+from media.contracts import feeds as contract
+from web.api import wire
+from web.api.routing import Answer, Call, check_version, or_stale, page_of
+
+
+def feed_of(view: contract.FeedView) -> wire.Feed:
+    """The wire form."""
+    return wire.Feed(**_fields(view))
+
+
+def _created_of(secret: contract.FeedSecret) -> wire.FeedCreated:
+    fields = _fields(secret.feed)
+    fields["publish_url"] = secret.publish_url
+    return wire.FeedCreated(**fields, stream_key=secret.stream_key)
+
+
+def _fields(view: contract.FeedView) -> dict[str, object]:
+    fields: dict[str, object] = {
+        name: getattr(view, name) for name in wire.Feed.model_fields if name not in {"state", "since"}
+    }
+    fields["state"] = view.phase
+    fields["since"] = wire.maybe_time_of(view.since)
+    return fields
+
+
+async def _view(call: Call) -> contract.FeedView:
+    return await call.services.ask(contract.GetFeed(feed=call.path("feed"), cause=call.by))
+
+
+async def list_feeds(call: Call) -> Answer:
+    """All feeds, by id."""
+    query = call.asks(wire.PageQuery)
+    found = await call.services.ask(contract.ListFeeds(cause=call.by))
+    feeds = sorted(found.feeds, key=lambda view: view.id)
+    page, following = page_of(feeds, lambda view: view.id, limit=query.limit, cursor=query.cursor)
+    return Answer(wire.FeedPage(items=[feed_of(view) for view in page], next=following))
+
+
+async def create_feed(call: Call) -> Answer:
+    """Make a feed; the answer alone carries its key."""
+    body = call.reads(wire.FeedCreate)
+    secret = await call.services.ask(
+        contract.CreateFeed(
+            feed=body.id or "",
+            kind=body.kind,
+            name=body.name,
+            second_publisher=body.second_publisher,
+            options=body.options,
+            cause=call.by,
+        )
+    )
+    headers = {"Location": f"/api/v1/feeds/{secret.feed.id}"}
+    return Answer(_created_of(secret), version=secret.feed.version, headers=headers)
+
+
+async def get_feed(call: Call) -> Answer:
+    """One feed."""
+    view = await _view(call)
+    return Answer(feed_of(view), version=view.version)
+
+
+async def patch_feed(call: Call) -> Answer:
+    """Change a feed."""
+    body, wanted = call.reads(wire.FeedPatch), call.wanted_version()
+    command = contract.UpdateFeed(
+        feed=call.path("feed"),
+        version=wanted,
+        name=body.name,
+        second_publisher=body.second_publisher,
+        options=body.options,
+        cause=call.by,
+    )
+
+    async def present() -> int:
+        return (await _view(call)).version
+
+    view = await or_stale(call.services.ask(command), wanted, present)
+    return Answer(feed_of(view), version=view.version)
+
+
+async def delete_feed(call: Call) -> Answer:
+    """Remove a feed and end its sender."""
+    wanted = call.wanted_version()
+    if wanted is not None:
+        check_version(wanted, (await _view(call)).version)
+    await call.services.ask(contract.DeleteFeed(feed=call.path("feed"), cause=call.by))
+    return Answer()
+
+
+async def rotate_feed_key(call: Call) -> Answer:
+    """Give a feed a new key."""
+    secret = await call.services.ask(contract.RotateKey(feed=call.path("feed"), cause=call.by))
+    return Answer(_created_of(secret), version=secret.feed.version)

@@ -1,0 +1,25 @@
+"""What handlers work with; made once by `web.compose`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from media.ports import SegmentStore
+from web.auth.tokens import Tokens
+from web.ports import Ask
+from web.settings import AuthSettings, HttpSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The ports behind the API."""
+
+    ask: Ask
+    tokens: Tokens
+    store: SegmentStore
+    http: HttpSettings
+    auth: AuthSettings
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds."""

@@ -1,0 +1,72 @@
+"""Objects that are too large for RAM, from the store to one client piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from media.model.errors import NotFoundError
+from media.ports import SegmentStore
+from web.playback import ranges
+from web.problems import catalogue
+from web.problems.answer import ProblemError
+
+PIECE = 512 * 1024
+"""Bytes read from the store at once: the most one download holds in RAM."""
+
+
+async def serve_stored(
+    request: web.Request,
+    store: SegmentStore,
+    key: str,
+    size: int,
+    *,
+    content_type: str,
+    filename: str,
+    timeout: float,
+) -> web.StreamResponse:
+    """Answer with an object of the store or one range of it. A client that takes longer than `timeout` seconds for
+    one piece is dropped.
+    """
+    try:
+        part = (
+            ranges.parse(request.headers.get("Range", ""), size)
+            if "If-Range" not in request.headers
+            else None
+        )
+    except ranges.UnsatisfiableError as error:
+        raise ProblemError(catalogue.RANGE, headers={"Content-Range": f"bytes */{size}"}) from error
+    start, end = (part.start, part.end) if part else (0, size)
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=3600",
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if part:
+        headers["Content-Range"] = part.content_range
+    try:
+        # Read before the head is sent: an object that is gone is still a 404.
+        piece = await store.get_range(key, start, min(start + PIECE, end)) if end > start else b""
+    except NotFoundError as error:
+        raise ProblemError(catalogue.NOT_FOUND) from error
+    response = web.StreamResponse(status=206 if part else 200, headers=headers)
+    response.content_type = content_type
+    response.content_length = end - start
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    at = start
+    while piece:
+        try:
+            async with asyncio.timeout(timeout):
+                await response.write(piece)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise
+        at += len(piece)
+        piece = await store.get_range(key, at, min(at + PIECE, end)) if at < end else b""
+    await response.write_eof()
+    return response

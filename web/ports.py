@@ -1,0 +1,64 @@
+"""What the web process needs from the outside; `compose` puts the adapters in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from runtime.bus.contract import Command, Value
+from web.auth.roles import Role
+
+ReplyT = TypeVar("ReplyT", bound=Value)
+
+
+class Ask(Protocol):
+    """Gives a command to its owner over the bus; raises `CommandError` (`Fault.UNAVAILABLE` on time-out)."""
+
+    async def __call__(self, command: Command[ReplyT], /) -> ReplyT:
+        """The owner's reply."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """An API token or log-in session as kept. Times are Unix microseconds, 0 where not."""
+
+    id: str
+    name: str
+    role: Role
+    digest: str
+    """Hex SHA-256 of the whole token text: it carries 256 random bits, so that a slow hash would add nothing."""
+    created: int
+    expires: int = 0
+    used: int = 0
+    parent: str = ""
+    """For a log-in session: the token it was opened with; revoking that ends the session."""
+
+
+class TokenStore(Protocol):
+    """Where tokens are kept."""
+
+    async def add(self, record: TokenRecord) -> None:
+        """Keep a new one."""
+        ...
+
+    async def find(self, token: str) -> TokenRecord | None:
+        """The record with this id."""
+        ...
+
+    async def tokens(self) -> Sequence[TokenRecord]:
+        """All API tokens (no sessions), oldest first."""
+        ...
+
+    async def revoke(self, token: str) -> bool:
+        """Remove it with the sessions opened with it; False where there was none."""
+        ...
+
+    async def touch(self, token: str, used: int) -> None:
+        """Note when it was last used."""
+        ...
+
+    async def sweep(self, now: int) -> int:
+        """Remove what expired before `now`; returns how many."""
+        ...

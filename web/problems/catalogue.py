@@ -1,0 +1,300 @@
+"""Every kind of problem the API can answer with: slug, status, and its words in Korean and English.
+
+The slug is the stable part: ``/problems/<slug>`` is the `type` of RFC 9457. `detail` is a format string; its
+placeholders are filled by whoever raises (`web.problems.answer.ProblemError`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """The languages we speak."""
+
+    KO = "ko"
+    EN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One text in both languages."""
+
+    ko: str
+    en: str
+
+    def text(self, language: Language) -> str:
+        """The text in a language."""
+        return self.ko if language is Language.KO else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem."""
+
+    slug: str
+    status: int
+    title: Words
+    detail: Words
+    """The sentence in an answer."""
+    advice: Words
+    """What to do about it, for the page."""
+
+    @property
+    def uri(self) -> str:
+        """The `type` of RFC 9457."""
+        return f"/problems/{self.slug}"
+
+
+def _kind(
+    slug: str, status: int, title: tuple[str, str], detail: tuple[str, str], advice: tuple[str, str]
+) -> Kind:
+    return Kind(slug, status, Words(*title), Words(*detail), Words(*advice))
+
+
+BAD_JSON = _kind(
+    "bad-json",
+    400,
+    ("JSON을 읽을 수 없습니다", "The JSON cannot be read"),
+    ("보낸 본문이 {position}에서 올바른 JSON이 아닙니다.", "The body stops being JSON at {position}."),
+    (
+        "본문은 UTF-8로 쓴 JSON 하나여야 합니다. 알려 드린 줄과 칸을 살펴보세요.",
+        "The body must be one JSON text in UTF-8. Look at the line and column that the answer names.",
+    ),
+)
+UNKNOWN_FIELD = _kind(
+    "unknown-field",
+    422,
+    ("모르는 항목입니다", "There is no such field"),
+    ("‘{field}’ 항목은 없습니다.", "There is no field ‘{field}’ here."),
+    (
+        "이름을 잘못 썼는지 살펴보세요. 모르는 항목은 조용히 버리지 않고 되돌려 보냅니다. 모든 항목은 API 문서에 있습니다.",
+        "Check the spelling. A field we do not know is sent back, never dropped in silence. All are in the API's document.",
+    ),
+)
+INVALID_FIELD = _kind(
+    "invalid-field",
+    422,
+    ("쓸 수 없는 값입니다", "The value cannot be used"),
+    ("‘{field}’: {fault}", "‘{field}’: {fault}"),
+    (
+        "알려 드린 항목의 값을 고쳐서 다시 보내 주세요.",
+        "Correct the value of the field that the answer names and send it again.",
+    ),
+)
+INVALID = _kind(
+    "invalid",
+    422,
+    ("요청한 대로 할 수 없습니다", "This cannot be done as asked"),
+    ("요청한 값으로는 할 수 없습니다. ({reason})", "This cannot be done with these values: {reason}"),
+    ("‘reason’에 적힌 까닭을 보고 값을 고쳐 주세요.", "Read ‘reason’ and correct the values."),
+)
+UNAUTHENTICATED = _kind(
+    "unauthenticated",
+    401,
+    ("로그인이 필요합니다", "Please log in"),
+    (
+        "이 일을 하려면 유효한 토큰이 필요합니다.",
+        "This needs a valid token.",
+    ),
+    (
+        "‘Authorization: Bearer <토큰>’ 머리글을 보내거나 로그인하세요. 토큰은 관리자가 만들어 줍니다.",
+        "Send ‘Authorization: Bearer <token>’, or log in. An administrator makes tokens.",
+    ),
+)
+FORBIDDEN = _kind(
+    "forbidden",
+    403,
+    ("권한이 없습니다", "You may not do this"),
+    ("이 일에는 ‘{role}’ 권한이 필요합니다.", "This needs the role ‘{role}’."),
+    (
+        "관리자에게 더 높은 권한의 토큰을 부탁하세요.",
+        "Ask an administrator for a token with a higher role.",
+    ),
+)
+CROSS_SITE = _kind(
+    "cross-site",
+    403,
+    ("다른 사이트에서 온 요청입니다", "The request came from another site"),
+    (
+        "로그인 쿠키로는 이 사이트의 페이지에서만 바꿀 수 있습니다.",
+        "With the log-in cookie, changes can be made from this site's own pages only.",
+    ),
+    (
+        "프로그램에서 부를 때는 쿠키 대신 ‘Authorization’ 머리글을 쓰세요.",
+        "Programs use the ‘Authorization’ header instead of the cookie.",
+    ),
+)
+NOT_FOUND = _kind(
+    "not-found",
+    404,
+    ("찾을 수 없습니다", "Not found"),
+    ("요청한 것이 여기에 없습니다.", "What you asked for is not here."),
+    (
+        "주소를 살펴보세요. 지워졌거나 아직 시작하지 않았을 수 있습니다.",
+        "Check the address. It may have been deleted, or not have begun yet.",
+    ),
+)
+METHOD = _kind(
+    "method-not-allowed",
+    405,
+    ("이 주소에서는 할 수 없는 방식입니다", "This method is not for this address"),
+    ("이 주소는 {allowed} 방식만 받습니다.", "This address takes {allowed} only."),
+    ("API 문서에서 방식을 살펴보세요.", "The API's document names the methods of each address."),
+)
+CONFLICT = _kind(
+    "conflict",
+    409,
+    ("지금 상태에서는 할 수 없습니다", "Not in the present state"),
+    ("지금 상태에서는 할 수 없습니다. ({reason})", "The present state does not allow this: {reason}"),
+    (
+        "이름이 이미 쓰이고 있거나, 먼저 멈춰야 할 수 있습니다. ‘reason’을 보세요.",
+        "The name may be taken, or something must be stopped first. Read ‘reason’.",
+    ),
+)
+STALE = _kind(
+    "stale",
+    412,
+    ("그사이 다른 사람이 바꾸었습니다", "Somebody else changed it meanwhile"),
+    (
+        "불러온 뒤에 바뀌었습니다. 다시 불러와서 고쳐 주세요.",
+        "It was changed after you read it. Read it again and repeat your change.",
+    ),
+    (
+        "‘If-Match’에 보낸 판이 지금 것과 다릅니다. GET으로 다시 읽고 새 ETag로 보내 주세요.",
+        "The version in ‘If-Match’ is not the present one. GET it again and send the new ETag.",
+    ),
+)
+TOO_LARGE = _kind(
+    "too-large",
+    413,
+    ("본문이 너무 큽니다", "The body is too large"),
+    ("본문은 {limit}바이트까지 받습니다.", "A body may have {limit} bytes at most."),
+    ("나누어 보내거나 줄여 주세요.", "Split it, or send less."),
+)
+MEDIA_TYPE = _kind(
+    "unsupported-media-type",
+    415,
+    ("JSON만 받습니다", "JSON only"),
+    ("본문은 ‘application/json’이어야 합니다.", "The body must be ‘application/json’."),
+    ("‘Content-Type: application/json’ 머리글을 보내세요.", "Send ‘Content-Type: application/json’."),
+)
+RANGE = _kind(
+    "range-not-satisfiable",
+    416,
+    ("없는 구간입니다", "No such range"),
+    ("요청한 바이트 구간이 파일 밖에 있습니다.", "The bytes asked for lie outside of the file."),
+    ("‘Content-Range’의 크기를 보고 다시 요청하세요.", "Look at the size in ‘Content-Range’ and ask again."),
+)
+TOO_MANY = _kind(
+    "too-many-requests",
+    429,
+    ("요청이 너무 잦습니다", "Too many requests"),
+    ("{seconds}초 뒤에 다시 시도해 주세요.", "Please try again in {seconds} s."),
+    (
+        "‘Retry-After’만큼 기다린 뒤에 다시 보내세요. 한도는 토큰마다, 토큰이 없으면 주소마다 셉니다.",
+        "Wait as long as ‘Retry-After’ says. The limit counts for each token, or each address without one.",
+    ),
+)
+PLAYLIST = _kind(
+    "bad-playlist-request",
+    400,
+    ("재생목록 요청이 잘못되었습니다", "The playlist request is wrong"),
+    (
+        "‘_HLS_msn’이나 ‘_HLS_part’ 값이 있을 수 없는 값입니다.",
+        "The value of ‘_HLS_msn’ or ‘_HLS_part’ is malformed or impossible.",
+    ),
+    (
+        "재생목록을 매개변수 없이 다시 받아 최신 번호를 확인하세요.",
+        "Load the playlist without these parameters to learn the newest numbers.",
+    ),
+)
+NOT_READY = _kind(
+    "not-ready",
+    404,
+    ("아직 준비되지 않았습니다", "Not ready yet"),
+    (
+        "아직 만들고 있습니다. 잠시 뒤에 다시 시도해 주세요.",
+        "It is still being made. Please try again in a moment.",
+    ),
+    ("작업의 진행률은 /api/v1/jobs/{id}에서 볼 수 있습니다.", "/api/v1/jobs/{id} tells how far it is."),
+)
+INTERNAL = _kind(
+    "internal",
+    500,
+    ("저희 쪽 문제입니다", "Our fault"),
+    ("저희 쪽에서 문제가 생겼습니다. 기록해 두었습니다.", "Something went wrong on our side. It was logged."),
+    ("잠시 뒤에 다시 시도해 주세요.", "Please try again in a moment."),
+)
+UNAVAILABLE = _kind(
+    "unavailable",
+    503,
+    ("지금은 답할 수 없습니다", "Not available right now"),
+    (
+        "이 일을 맡은 서버가 지금 답하지 않습니다. 곧 다시 시도해 주세요.",
+        "The part of the server that does this does not answer now. Please try again soon.",
+    ),
+    (
+        "다시 시작하는 중일 수 있습니다. 몇 초 뒤에 다시 시도해 주세요.",
+        "It may be restarting. Try again in a few seconds.",
+    ),
+)
+
+KINDS: dict[str, Kind] = {
+    kind.slug: kind
+    for kind in (
+        BAD_JSON,
+        UNKNOWN_FIELD,
+        INVALID_FIELD,
+        INVALID,
+        UNAUTHENTICATED,
+        FORBIDDEN,
+        CROSS_SITE,
+        NOT_FOUND,
+        METHOD,
+        CONFLICT,
+        STALE,
+        TOO_LARGE,
+        MEDIA_TYPE,
+        RANGE,
+        TOO_MANY,
+        PLAYLIST,
+        NOT_READY,
+        INTERNAL,
+        UNAVAILABLE,
+    )
+}
+"""All kinds by slug."""
+
+_FAULTS: dict[str, Words] = {
+    "missing": Words("꼭 있어야 하는 값입니다.", "This value is required."),
+    "string_type": Words("글자여야 합니다.", "This must be text."),
+    "int_type": Words("정수여야 합니다.", "This must be a whole number."),
+    "int_parsing": Words("정수여야 합니다.", "This must be a whole number."),
+    "float_type": Words("숫자여야 합니다.", "This must be a number."),
+    "bool_type": Words("true나 false여야 합니다.", "This must be true or false."),
+    "bool_parsing": Words("true나 false여야 합니다.", "This must be true or false."),
+    "list_type": Words("목록이어야 합니다.", "This must be a list."),
+    "dict_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
+    "model_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
+    "model_attributes_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
+    "enum": Words("쓸 수 있는 값: {expected}.", "One of: {expected}."),
+    "string_pattern_mismatch": Words(
+        "정해진 모양({pattern})이 아닙니다.", "This does not have the form {pattern}."
+    ),
+    "string_too_long": Words("{max_length}자까지 쓸 수 있습니다.", "At most {max_length} characters."),
+    "string_too_short": Words("{min_length}자 이상이어야 합니다.", "At least {min_length} character(s)."),
+    "too_long": Words("{max_length}개까지 쓸 수 있습니다.", "At most {max_length} items."),
+    "greater_than_equal": Words("{ge} 이상이어야 합니다.", "This must be {ge} or more."),
+    "less_than_equal": Words("{le} 이하여야 합니다.", "This must be {le} or less."),
+}
+_OTHER = Words("쓸 수 없는 값입니다.", "This value cannot be used.")
+
+
+def fault_words(kind: str, context: dict[str, object], language: Language) -> str:
+    """The sentence for one pydantic error type; `context` fills its placeholders."""
+    try:
+        return _FAULTS.get(kind, _OTHER).text(language).format_map(context)
+    except KeyError:
+        return _OTHER.text(language)

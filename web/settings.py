@@ -1,0 +1,87 @@
+"""Settings sections of the web process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from pydantic import Field, SecretStr
+
+from runtime.settings import Section
+
+
+class HttpSettings(Section):
+    """Where the web process listens, and what one client may take."""
+
+    section: ClassVar[str] = "http"
+
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - viewers come from outside; `host` narrows it
+    port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    public_url: str = Field(
+        default="",
+        pattern=r"^$|^https?://",
+        description="How viewers reach us, where a proxy stands before us.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    )
+    max_connections: int = Field(
+        default=8000, ge=10, le=100_000, description="More are answered 503 and closed."
+    )
+    keepalive_timeout: float = Field(
+        default=75.0, gt=0, le=3600, description="Seconds an idle connection is kept."
+    )
+    max_body: int = Field(default=262_144, ge=1024, le=16_777_216, description="Bytes of a request body.")
+    max_header: int = Field(
+        default=8190, ge=1024, le=65_536, description="Bytes of the request line or one header."
+    )
+    slow_reader_timeout: float = Field(
+        default=20.0,
+        ge=1,
+        le=600,
+        description="Seconds a client may take to read one object before it is dropped.",
+    )
+    body_timeout: float = Field(
+        default=10.0, gt=0, le=120, description="Seconds a client may take to send a body."
+    )
+    frame_ancestors: str = Field(default="*", description="CSP sources that may embed /embed pages.")
+
+
+class AuthSettings(Section):
+    """Who may do what, how often."""
+
+    section: ClassVar[str] = "auth"
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({"GACHI_ADMIN_TOKEN": "admin_token"})
+
+    admin_token: SecretStr = Field(
+        default=SecretStr(""), description="The first administrator's token; GACHI_ADMIN_TOKEN sets it."
+    )
+    token_rate: float = Field(default=50.0, gt=0, description="API requests per second with one token.")
+    token_burst: float = Field(default=200.0, ge=1)
+    address_rate: float = Field(
+        default=20.0, gt=0, description="API requests per second from one address without a token."
+    )
+    address_burst: float = Field(default=100.0, ge=1)
+    failure_rate: float = Field(default=0.2, gt=0, description="Wrong tokens per second from one address.")
+    failure_burst: float = Field(default=20.0, ge=1)
+
+
+class PlaybackSettings(Section):
+    """How live and recorded media is served."""
+
+    section: ClassVar[str] = "playback"
+
+    cache_mb: int = Field(
+        default=256, ge=8, le=65_536, description="RAM for parts and segments, all channels together."
+    )
+    takeover_seconds: float = Field(
+        default=6.0, ge=0, le=60, description="How long a playlist request waits for a channel's next worker."
+    )
+    object_timeout: float = Field(
+        default=10.0, ge=1, le=60, description="Seconds one fetch from an origin may take."
+    )
+    max_fetches: int = Field(
+        default=256, ge=8, le=10_000, description="Different objects fetched at once; more get 503."
+    )
+    poster_seconds: float = Field(default=5.0, ge=1, le=3600, description="How long a poster is kept.")
