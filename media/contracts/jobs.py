@@ -37,6 +37,8 @@ class ExportRecording(Command[JobView]):
     topic: ClassVar[str] = "media.jobs.export"
     reply = JobView
     recording: str
+    only_existing: bool = False
+    """Begin nothing: without a job for it the recording's export is not found."""
 
 
 class GetJob(Command[JobView]):
