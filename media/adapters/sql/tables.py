@@ -134,6 +134,9 @@ recordings = Table(
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger, nullable=False, default=0),  # 0 while it runs
     Column("deleted", BigInteger, nullable=False, default=0),  # wall time of the deletion, 0 while it stands
+    Column(
+        "size", BigInteger, nullable=False, default=0
+    ),  # bytes on tape; kept once it ended and has settled
     Index(None, "channel", "started"),
 )
 

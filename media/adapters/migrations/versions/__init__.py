@@ -1,0 +1,1 @@
+"""One file per step, named `media_NNNN_what`."""

@@ -1,0 +1,110 @@
+"""Jobs in SQL: the adapter of `media.jobs.store.JobStore`."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from media.adapters.sql.edge import reading, transaction, upsert
+from media.adapters.sql.tables import jobs
+from media.contracts.jobs import JobState, JobView
+from media.model.errors import NotFoundError
+
+_J = jobs.c
+_VIEW = (_J.id, _J.kind, _J.recording, _J.state, _J.progress, _J.reason, _J.result, _J.size)
+
+
+class SqlJobStore:
+    """Jobs in the table `jobs`, one for each kind and recording."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def ask(self, kind: str, recording: str) -> JobView:
+        """The job of this kind for the recording, queued if there was none, queued again if it failed."""
+        now = _now()
+        async with transaction(self._engine, "queueing a job") as connection:
+            await connection.execute(
+                upsert(connection, jobs)
+                .values(
+                    id=uuid.uuid4().hex, kind=kind, recording=recording, state=JobState.QUEUED.value,
+                    progress=0.0, reason="", result="", size=0, created_at=now, updated_at=now,
+                )
+                .on_conflict_do_nothing()
+            )  # fmt: skip
+            mine = (_J.kind == kind, _J.recording == recording)
+            await connection.execute(
+                update(jobs)
+                .where(*mine, _J.state == JobState.FAILED.value)
+                .values(state=JobState.QUEUED.value, progress=0.0, reason="", updated_at=now)
+            )
+            return _view((await connection.execute(select(*_VIEW).where(*mine))).mappings().one())
+
+    async def get(self, job: str) -> JobView:
+        """One job; `NotFoundError` where there is none."""
+        async with reading(self._engine, "reading a job") as connection:
+            row = (await connection.execute(select(*_VIEW).where(_J.id == job))).mappings().first()
+        if row is None:
+            raise NotFoundError(f"there is no job {job!r}", field="job")
+        return _view(row)
+
+    async def take(self) -> JobView | None:
+        """The oldest queued job, running from now on; None where nothing is queued. No two callers get the same."""
+        async with transaction(self._engine, "taking a job") as connection:
+            oldest = (
+                select(_J.id)
+                .where(_J.state == JobState.QUEUED.value)
+                .order_by(_J.created_at, _J.id)
+                .limit(1)
+                .scalar_subquery()
+            )
+            taken = (
+                update(jobs)
+                .where(_J.id == oldest, _J.state == JobState.QUEUED.value)
+                .values(state=JobState.RUNNING.value, updated_at=_now())
+                .returning(*_VIEW)
+            )
+            row = (await connection.execute(taken)).mappings().first()
+        return None if row is None else _view(row)
+
+    async def save(self, job: JobView) -> None:
+        """Keep how the job stands."""
+        async with transaction(self._engine, "saving a job") as connection:
+            await connection.execute(
+                update(jobs)
+                .where(_J.id == job.id)
+                .values(
+                    state=job.state.value, progress=job.progress, reason=job.reason,
+                    result=job.result, size=job.size, updated_at=_now(),
+                )
+            )  # fmt: skip
+
+    async def requeue(self) -> int:
+        """Queue again what ran when the process ended; returns how many."""
+        async with transaction(self._engine, "requeueing jobs") as connection:
+            done = await connection.execute(
+                update(jobs)
+                .where(_J.state == JobState.RUNNING.value)
+                .values(state=JobState.QUEUED.value, progress=0.0, updated_at=_now())
+            )
+        return done.rowcount
+
+    async def done(self, kind: str, recording: str) -> JobView | None:
+        """The finished job of this kind for the recording, if there is one."""
+        query = select(*_VIEW).where(
+            _J.kind == kind, _J.recording == recording, _J.state == JobState.DONE.value
+        )
+        async with reading(self._engine, "reading a job") as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return None if row is None else _view(row)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _view(row: RowMapping) -> JobView:
+    return JobView.model_validate(dict(row))
