@@ -1,0 +1,65 @@
+"""Where the tape's objects and open files are: keys in the store, names in the folder of open segments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from media.packaging.parts import init_name, segment_name
+
+_OPEN = re.compile(r"(\d{1,9})-(\d{1,18})\.([a-z][a-z0-9]{0,31})\.m4s")
+_MARK = re.compile(r"(\d{1,9})\.at-(\d{1,18})")
+
+
+def segment_key(channel: str, rendition: str, epoch: int, msn: int) -> str:
+    """Key of a finished segment."""
+    return f"{channel}/{rendition}/{segment_name(epoch, msn)}"
+
+
+def init_key(channel: str, rendition: str, epoch: int) -> str:
+    """Key of an init segment."""
+    return f"{channel}/{rendition}/{init_name(epoch)}"
+
+
+def export_key(recording: str) -> str:
+    """Key of a recording's MP4."""
+    return f"exports/{recording}.mp4"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OpenName:
+    """Name of a segment that is being written: parts are appended to it as they come."""
+
+    epoch: int
+    msn: int
+    rendition: str
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.msn}.{self.rendition}.m4s"
+
+    @classmethod
+    def parse(cls, name: str) -> OpenName | None:
+        """The inverse of `str`; None where the name is none of ours."""
+        match = _OPEN.fullmatch(name)
+        return None if match is None else cls(int(match[1]), int(match[2]), match[3])
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """Name of the empty file that says how far an epoch's media sequence numbers were given out.
+
+    It is renamed at each new segment, which works on a full disk too: numbers that viewers saw are never given
+    again, although nothing else of those segments was written.
+    """
+
+    epoch: int
+    msn: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.at-{self.msn}"
+
+    @classmethod
+    def parse(cls, name: str) -> Mark | None:
+        """The inverse of `str`; None where the name is none of ours."""
+        match = _MARK.fullmatch(name)
+        return None if match is None else cls(int(match[1]), int(match[2]))

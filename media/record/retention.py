@@ -1,0 +1,201 @@
+"""What of the tape is let go, decided in pure code from ages, sizes and free space; then done, once a minute.
+
+- Tape that no recording keeps goes when it is older than the channel's seek-back window and `keep_days`.
+- When the whole tape is larger than `max_bytes`, unrecorded tape goes earlier, oldest first, down to the window.
+- When the disk has less than `min_free_bytes`, the same; and if that is not enough, ended recordings, oldest first.
+  Running recordings and the window are never taken: when nothing else is left, that is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from media.model.time import MICROSECONDS, ProgrammeTime
+from media.ports import SegmentStore
+from media.record.ranges import Range, subtract
+from media.record.recordings import Recording, RecordingStore
+
+_DAY = 86_400 * MICROSECONDS
+_LINGER = 60 * MICROSECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """About a minute of unrecorded tape of one channel, all renditions."""
+
+    channel: str
+    range: Range
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What shall be kept; 0 days or bytes set no such limit (`keep_days` 0: the window alone)."""
+
+    keep_days: float = 0.0
+    max_bytes: int = 0
+    min_free_bytes: int = 0
+    recording_days: float = 0.0
+    """Ended recordings are deleted at this age; 0 keeps them for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What goes: for each channel its unrecorded tape before a time, and recordings by id."""
+
+    before: Mapping[str, int]
+    recordings: Sequence[str] = ()
+    reasons: Sequence[str] = field(default=())
+    """For staff: what was taken that somebody may miss, and what could not be helped."""
+
+
+def horizon(now: int, newest: int | None, dvr_seconds: int) -> int:
+    """Programme time before which nothing is needed for seeking back.
+
+    Twice the window: a player may hold a playlist that is a window old (RFC 8216bis §6.2.2). From the tape's end
+    where that is earlier than now: neither a channel off air nor a stepped clock shall empty the window.
+    """
+    end = now if newest is None else min(now, newest)
+    return end - 2 * dvr_seconds * MICROSECONDS - _LINGER
+
+
+def decide(
+    policy: Policy,
+    *,
+    now: int,
+    free: int | None,
+    horizons: Mapping[str, int],
+    recordings: Sequence[Recording],
+    slices: Sequence[Slice],
+) -> Decision:
+    """What to let go. `free` is bytes on the disk, None where that cannot be known; `horizons` as by `horizon`, one
+    for each channel that has a tape; `slices` all unrecorded tape that lies before its channel's horizon.
+    """
+    before = {c: min(h, now - round(policy.keep_days * _DAY)) for c, h in horizons.items()}
+    reasons: list[str] = []
+    taken: list[str] = []
+    standing = sorted((r for r in recordings if not r.running), key=lambda r: (r.ended, r.id))
+    if policy.recording_days:
+        for recording in standing:
+            if recording.ended <= now - round(policy.recording_days * _DAY):
+                taken.append(recording.id)
+                reasons.append(f"recording {recording.id} is older than {policy.recording_days:g} days")
+        standing = [r for r in standing if r.id not in taken]
+    rest = sorted((s for s in slices if s.range.end > before.get(s.channel, 0)), key=lambda s: s.range)
+    total = sum(s.size for s in rest) + sum(r.size for r in recordings if r.id not in taken)
+    # What goes by age is gone from both counts already, but not yet from the disk.
+    aged = sum(s.size for s in slices) - sum(s.size for s in rest)
+    excess = total - policy.max_bytes if policy.max_bytes else 0
+    short = max(0, policy.min_free_bytes - free - aged) if free is not None else 0
+    need = max(excess, short)
+    got = 0
+    for one in rest:
+        if got >= need:
+            break
+        before[one.channel] = max(before[one.channel], one.range.end)
+        got += one.size
+    for recording in standing:
+        if got >= short:
+            break
+        taken.append(recording.id)
+        got += recording.size
+        reasons.append(f"recording {recording.id} was taken: the disk is nearly full")
+    if got < short:
+        reasons.append("the disk is nearly full, and what is left is on air or being recorded")
+    elif got < excess:
+        reasons.append("the recordings alone are larger than tape.max_bytes")
+    return Decision(before, taken, reasons)
+
+
+class SweepIndex(Protocol):
+    """What the sweep needs of the tape's index. Raises `StoreError`."""
+
+    async def channels(self) -> Sequence[str]:
+        """Channels that have a tape."""
+        ...
+
+    async def newest(self, channel: str) -> ProgrammeTime | None:
+        """Where the channel's tape ends, None on an empty one."""
+        ...
+
+    async def size(self, channel: str, start: ProgrammeTime, end: ProgrammeTime | None = None) -> int:
+        """Bytes of all segments that overlap [start, end)."""
+        ...
+
+    async def slices(self, channel: str, within: Sequence[Range]) -> Sequence[Slice]:
+        """Sizes of about a minute each of what lies wholly inside the ranges, oldest first."""
+        ...
+
+    async def forget_before(
+        self, channel: str, before: ProgrammeTime, keep: Sequence[tuple[int, int]]
+    ) -> Sequence[str]:
+        """See `media.ports.TapeIndex`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did."""
+
+    objects: int
+    """Objects deleted."""
+    recordings: Sequence[str]
+    reasons: Sequence[str]
+
+
+async def sweep(
+    policy: Policy,
+    *,
+    now: int,
+    free: int | None,
+    windows: Mapping[str, int],
+    index: SweepIndex,
+    recordings: RecordingStore,
+    store: SegmentStore,
+) -> Swept:
+    """Decide and do. `windows` gives `dvr_seconds` for each channel that exists; the tape of others has no window.
+
+    Raises `StoreError`; what was done until then is done, and the next sweep goes on from there.
+    """
+    kept = [await _measured(recording, index, recordings, now) for recording in await recordings.list()]
+    horizons: dict[str, int] = {}
+    slices: list[Slice] = []
+    for channel in await index.channels():
+        newest = await index.newest(channel)
+        if newest is None:
+            continue
+        window = windows.get(channel)
+        horizons[channel] = now if window is None else horizon(now, newest, window)
+        mine = [r.range for r in kept if r.channel == channel]
+        slices += await index.slices(channel, subtract(Range(0, horizons[channel]), mine))
+    decision = decide(policy, now=now, free=free, horizons=horizons, recordings=kept, slices=slices)
+    for recording in decision.recordings:
+        await recordings.delete(recording, now)
+    objects = 0
+    for channel, before in decision.before.items():
+        ranges = [
+            (r.range.start, r.range.end)
+            for r in kept
+            if r.channel == channel and r.id not in decision.recordings
+        ]
+        keys = await index.forget_before(channel, ProgrammeTime(before), ranges)
+        await store.delete(keys)
+        objects += len(keys)
+    return Swept(objects, decision.recordings, decision.reasons)
+
+
+async def _measured(
+    recording: Recording, index: SweepIndex, recordings: RecordingStore, now: int
+) -> Recording:
+    """The recording with its size; kept once it ended a while ago, so that a year of them is not summed each time."""
+    if recording.size:
+        return recording
+    size = await index.size(recording.channel, recording.started, recording.ended or None)
+    if not recording.running and recording.ended < now - _LINGER:
+        await recordings.measured(recording.id, size)
+    return Recording(
+        recording.id, recording.channel, recording.started, recording.ended, recording.deleted, size
+    )
