@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from runtime.bus.contract import Command, Done, Event, Value
-
-
-class ShowState(StrEnum):
-    """`draft` → `live` → `ended`."""
-
-    DRAFT = "draft"
-    LIVE = "live"
-    ENDED = "ended"
+from studio.model.show import ShowState as ShowState  # noqa: PLC0414 - part of this contract: readers import it here
 
 
 class ShowView(Value):
@@ -114,8 +106,8 @@ class LogEntry(Value):
     time: int
     """Programme time, microseconds."""
     type: str
-    """Dotted: `show.started`, `show.stopped`, `feed.live`, `feed.lost`, `picture`, `program`, `worker.started`,
-    `worker.lost`, `tape.gap`, `tape.trouble`, `mark`."""
+    """Dotted: `show.started`, `show.renamed`, `show.stopped`, `feed.<phase>` (`feed.live`, `feed.lost`, …), `picture`,
+    `program`, `worker.started`, `worker.lost`, `tape.gap`, `tape.trouble`, `mark`, `studio.restarted`, `log.lost`."""
     data: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -1,0 +1,1 @@
+"""Where the studio touches files and SQL."""

@@ -1,0 +1,161 @@
+"""`ShowStore` in SQL, on SQLite and PostgreSQL alike. SQLAlchemy's errors stop here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from runtime.database import Database, DatabaseUnavailableError
+from studio.model.errors import ConflictError, NotFoundError, StoreError
+from studio.model.show import Show, ShowState
+
+METADATA = MetaData(
+    # Named constraints: SQLite's batch migrations can only drop what has a name.
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+)
+
+shows = Table(
+    "shows",
+    METADATA,
+    Column("id", String(80), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("channel", String(80), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),  # Unix microseconds
+    Column("started", BigInteger, nullable=False),  # programme time, 0: not yet
+    Column("ended", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("pending", Boolean, nullable=False),
+)
+Index("ix_shows_created_id", shows.c.created, shows.c.id)
+LIVE = shows.c.state == ShowState.LIVE.value
+# The database itself refuses a second live show on a channel, whoever asks.
+Index("ux_shows_live_channel", shows.c.channel, unique=True, sqlite_where=LIVE, postgresql_where=LIVE)
+
+
+class SqlShowStore:
+    """Shows in the table `shows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, show: Show) -> None:
+        """See `ShowStore`."""
+        try:
+            async with self._writing() as session:
+                await session.execute(insert(shows).values(**_values(show)))
+        except IntegrityError as error:
+            raise ConflictError(f"there is a show {show.id} already", field="id") from error
+
+    async def get(self, show: str) -> Show:
+        """See `ShowStore`."""
+        async with self._reading() as session:
+            row = (await session.execute(select(shows).where(shows.c.id == show))).mappings().first()
+        if row is None:
+            raise NotFoundError(f"there is no show {show}")
+        return _show(row)
+
+    async def save(self, show: Show, *, was: Show) -> None:
+        """See `ShowStore`."""
+        unchanged = [
+            shows.c.id == was.id,
+            shows.c.version == was.version,
+            shows.c.attempt == was.attempt,
+            shows.c.pending == was.pending,
+        ]
+        try:
+            async with self._writing() as session:
+                change = update(shows).where(*unchanged).values(**_values(show)).returning(shows.c.id)
+                found = (await session.execute(change)).first()
+        except IntegrityError as error:
+            raise ConflictError(f"another show is live on channel {show.channel}", field="channel") from error
+        if found is None:
+            raise ConflictError("the show was changed meanwhile")
+
+    async def delete(self, show: str) -> None:
+        """See `ShowStore`."""
+        async with self._writing() as session:
+            await session.execute(delete(shows).where(shows.c.id == show))
+
+    async def page(
+        self, *, state: ShowState | None, channel: str | None, limit: int, after: tuple[int, str] | None
+    ) -> Sequence[Show]:
+        """See `ShowStore`."""
+        query = select(shows).order_by(shows.c.created.desc(), shows.c.id.desc()).limit(limit)
+        if state is not None:
+            query = query.where(shows.c.state == state.value)
+        if channel is not None:
+            query = query.where(shows.c.channel == channel)
+        if after is not None:
+            query = query.where(tuple_(shows.c.created, shows.c.id) < after)
+        async with self._reading() as session:
+            return [_show(row) for row in (await session.execute(query)).mappings()]
+
+    async def unsettled(self) -> Sequence[Show]:
+        """See `ShowStore`."""
+        query = select(shows).where(or_(LIVE, shows.c.pending)).order_by(shows.c.created)
+        async with self._reading() as session:
+            return [_show(row) for row in (await session.execute(query)).mappings()]
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        with _told():
+            async with self._database.session() as session:
+                yield session
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        with _told():
+            async with self._database.reading() as session:
+                yield session
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DatabaseUnavailableError, SQLAlchemyError) as error:
+        raise StoreError(f"the database cannot be used: {error}") from error
+
+
+def _values(show: Show) -> dict[str, object]:
+    return {
+        "id": show.id,
+        "title": show.title,
+        "channel": show.channel,
+        "state": show.state.value,
+        "version": show.version,
+        "created": show.created,
+        "started": show.started,
+        "ended": show.ended,
+        "attempt": show.attempt,
+        "pending": show.pending,
+    }
+
+
+def _show(row: Mapping[Any, Any]) -> Show:
+    return Show(**{**row, "state": ShowState(row["state"])})

@@ -1,0 +1,66 @@
+"""The studio's figures for Prometheus, read off its parts when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from studio.showlog.journals import Journals
+from studio.shows.announcer import Announcer
+
+
+class StudioCollector(Collector):
+    """Sums over all logs; counters keep what closed logs had counted."""
+
+    def __init__(self, journals: Journals, announcer: Announcer) -> None:
+        self._journals = journals
+        self._announcer = announcer
+
+    def describe(self) -> Iterator[Metric]:
+        """The families without values, so that registering needs no reading."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """The values of now."""
+        figures = self._journals.figures()
+        yield GaugeMetricFamily("gachi_shows_live", "Shows that are live.", value=figures.open)
+        yield CounterMetricFamily(
+            "gachi_showlog_entries", "Entries taken into show logs.", value=figures.entries
+        )
+        yield CounterMetricFamily(
+            "gachi_showlog_refused",
+            "Entries refused because the disk took none for too long.",
+            value=figures.refused,
+        )
+        yield CounterMetricFamily(
+            "gachi_showlog_write_failures",
+            "Writes and syncs of show logs that failed.",
+            value=figures.failures,
+        )
+        yield GaugeMetricFamily(
+            "gachi_showlog_waiting_bytes",
+            "Bytes of entries that are not durable yet.",
+            value=figures.waiting_bytes,
+        )
+        yield CounterMetricFamily(
+            "gachi_studio_events_dropped",
+            "Events of the studio that nobody was told.",
+            value=self._announcer.dropped,
+        )
+
+
+@asynccontextmanager
+async def watch(
+    journals: Journals, announcer: Announcer, registry: CollectorRegistry = REGISTRY
+) -> AsyncIterator[None]:
+    """Have the figures in the registry while the context is open."""
+    collector = StudioCollector(journals, announcer)
+    registry.register(collector)
+    try:
+        yield
+    finally:
+        registry.unregister(collector)

@@ -1,0 +1,1 @@
+"""Values of the studio: shows and the exception tree. Pure; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""The show log: what happened, append-only, each entry with wall time and programme time."""

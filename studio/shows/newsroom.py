@@ -1,0 +1,54 @@
+"""Hears what the media tells and writes it into the log of the show that is live on the channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from media.contracts.channels import ChannelChanged, ChannelView
+from media.contracts.feeds import FeedChanged, FeedView
+from runtime.bus.contract import Event
+from studio.showlog.journals import Journal
+from studio.showlog.programme import ProgrammeTimes
+from studio.showlog.witness import Memory, program_data, witness
+
+
+class Newsroom:
+    """Which journal is on air on which channel, and what was last heard. Called from one event loop; never waits."""
+
+    def __init__(self, times: ProgrammeTimes) -> None:
+        self._times = times
+        self._memory = Memory()
+        self._journals: dict[str, Journal] = {}
+
+    def on_air(self, channel: str, journal: Journal) -> None:
+        """Events of the channel go into this journal from now on."""
+        self._journals[channel] = journal
+
+    def off_air(self, channel: str, journal: Journal) -> None:
+        """They do not any more."""
+        if self._journals.get(channel) is journal:
+            del self._journals[channel]
+
+    @property
+    def channels(self) -> list[str]:
+        """Channels with a live show."""
+        return list(self._journals)
+
+    def program(self, channel: ChannelView) -> dict[str, Any]:
+        """What is on program of the channel, as log data."""
+        return program_data(self._memory, channel.program)
+
+    def compare(self, channels: list[ChannelView], feeds: list[FeedView]) -> None:
+        """Everything asked for anew: what changed unheard is noted now, late but not lost."""
+        for feed in feeds:
+            self.hear(FeedChanged(feed=feed))
+        for channel in channels:
+            self.hear(ChannelChanged(channel=channel))
+
+    def hear(self, event: Event) -> None:
+        """Note what the event means for live shows."""
+        self._memory, notes = witness(self._memory, event)
+        for note in notes:
+            if journal := self._journals.get(note.channel):
+                time = self._times.at(note.channel, note.at) if note.time is None else note.time
+                journal.note(note.type, at=note.at, time=time, data=note.data)
