@@ -76,18 +76,12 @@ class Feed:
         self._publication = Publication(self, end)
         return self._publication
 
-    def close(self, reason: str) -> None:
-        """End the sender, if there is one."""
+    def retire(self, reason: str) -> None:
+        """End the sender, if there is one: the feed is being removed."""
         publication = self._publication
         if publication is not None:
             publication.lost(reason)
             publication.end(reason)
-
-    def fail(self, reason: str) -> None:
-        """It cannot work as configured."""
-        self._publication = None
-        self._machine.failed(reason, self._clock.wall())
-        self._phase_changed()
 
     def tick(self) -> None:
         """Time passed; call it a few times a second."""

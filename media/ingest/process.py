@@ -1,0 +1,114 @@
+"""The ingest process: puts listeners, registry, sources and listeners' socket together and answers commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from media.adapters.av_file import FileSource
+from media.adapters.av_testpattern import TestPatternSource
+from media.adapters.feed_socket import FeedSocketServer
+from media.adapters.sql.feeds import SqlFeedStore
+from media.contracts import feeds as contract
+from media.contracts.faults import Handler, guarded
+from media.ingest.announcer import Announcer
+from media.ingest.feeds import FeedRegistry
+from media.ingest.rtmp.server import RtmpServer, ServerLimits
+from media.ingest.rtmp.session import APP, Limits
+from media.ingest.settings import FeedsSettings, IngestSettings
+from media.ingest.sources import CheckedSource, SourceRunner
+from media.ingest.store import FeedStore
+from media.model.errors import SpecError
+from media.model.feed import FeedKind
+from runtime import logs
+from runtime.bus.calls import serve
+from runtime.bus.contract import Command
+from runtime.bus.opening import open_bus
+from runtime.bus.port import Bus
+from runtime.database import Database
+from runtime.service import PermanentError
+from runtime.settings import Settings
+from runtime.supervision.lifeline import Lifeline
+
+log = logs.get("media.ingest")
+
+SOCKET = "feeds"
+"""Name of the socket (`Settings.socket`) on which workers take feeds."""
+_TICK = 0.25
+
+
+async def main(settings: Settings, lifeline: Lifeline) -> None:
+    """The role `ingest`. Raises `PermanentError` where the settings cannot work."""
+    try:
+        async with Database.of(settings) as database, open_bus(settings) as bus:
+            await run(settings, lifeline, bus, SqlFeedStore(database.engine))
+    except SpecError as error:
+        raise PermanentError(str(error)) from error
+
+
+async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore) -> None:
+    """Serve on an open bus and store until the lifeline says stop. Raises `SpecError`, `StoreError`."""
+    section = settings[IngestSettings]
+    announcer = Announcer(bus)
+    async with SourceRunner(_sources(section)) as runner:
+        registry = FeedRegistry(store, runner, announcer.tell, publish_base=_base(section, section.rtmp_port))
+        taps = FeedSocketServer(settings.socket(SOCKET), registry.find)
+        registry.on_removed(taps.forget)
+        rtmp = RtmpServer(registry, host=section.host, port=section.rtmp_port, limits=_limits(section))
+        # Feeds first: an encoder that reconnects at once must not be told that its key is unknown.
+        await registry.load(settings[FeedsSettings].seed)
+        await rtmp.start()
+        registry.publish_base = _base(section, rtmp.port)
+        try:
+            await taps.start()
+            async with serve(bus, guarded(handlers(registry))), asyncio.TaskGroup() as tasks:
+                works = (rtmp.run(), taps.run(), announcer.run(), _tick(registry))
+                running = [tasks.create_task(work) for work in works]
+                log.info("ingest is ready", rtmp=f"{section.host}:{rtmp.port}", feeds=len(registry))
+                lifeline.ready(rtmp_port=rtmp.port)
+                await lifeline.stopping()
+                for task in running:
+                    task.cancel()
+        finally:
+            await rtmp.close()
+            await taps.close()
+
+
+def handlers(registry: FeedRegistry) -> Mapping[type[Command[Any]], Handler]:
+    """Who answers each command of `media.contracts.feeds`."""
+    return {
+        contract.CreateFeed: registry.create,
+        contract.UpdateFeed: registry.update,
+        contract.RotateKey: registry.rotate,
+        contract.DeleteFeed: registry.delete,
+        contract.ListFeeds: registry.list,
+        contract.GetFeed: registry.get,
+    }
+
+
+async def _tick(registry: FeedRegistry) -> None:
+    while True:
+        await asyncio.sleep(_TICK)
+        registry.tick()
+
+
+def _sources(section: IngestSettings) -> dict[FeedKind, CheckedSource]:
+    return {
+        FeedKind.FILE: FileSource(section.media_dir, any_path=section.any_path),
+        FeedKind.TEST: TestPatternSource(),
+    }
+
+
+def _limits(section: IngestSettings) -> ServerLimits:
+    return ServerLimits(
+        session=Limits(message=section.max_message_mb << 20),
+        connections=section.max_connections,
+        publish_within=section.publish_timeout,
+        silence=section.silence_timeout,
+    )
+
+
+def _base(section: IngestSettings, port: int) -> str:
+    host = f"[{section.public_host}]" if ":" in section.public_host else section.public_host
+    return f"rtmp://{host}:{port}/{APP}"

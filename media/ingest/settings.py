@@ -1,0 +1,65 @@
+"""Settings of the ingest process: sections `ingest` and `feeds`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from media.model.feed import FeedKind, SecondPublisher
+from runtime.settings import Section
+
+
+class IngestSettings(Section):
+    """Where feeds come in, and what their senders may cost."""
+
+    section: ClassVar[str] = "ingest"
+
+    host: str = Field(default="0.0.0.0", description="Address that the RTMP port is bound to.")  # noqa: S104 - cameras and phones come from outside; every publisher needs a key
+    rtmp_port: int = Field(default=1935, ge=0, le=65535, description="RTMP port; 0 takes a free one.")
+    public_host: str = Field(
+        default="localhost", min_length=1, description="Host name or address shown in publish URLs."
+    )
+    media_dir: Path | None = Field(
+        default=None, description="Folder of clips for file feeds; relative paths are relative to it."
+    )
+    any_path: bool = Field(
+        default=False, description="Whether file feeds may read outside media_dir, by absolute path."
+    )
+    max_connections: int = Field(default=512, ge=1, le=20_000, description="RTMP connections at once.")
+    publish_timeout: float = Field(
+        default=10.0, gt=0, le=60, description="Seconds an RTMP sender has from connecting to publishing."
+    )
+    silence_timeout: float = Field(
+        default=30.0,
+        ge=2,
+        le=600,
+        description="Seconds without a byte after which a publisher's connection is dead.",
+    )
+    max_message_mb: int = Field(
+        default=8, ge=1, le=8, description="Largest RTMP message in MiB, which is the largest picture."
+    )
+
+
+class FeedSeed(BaseModel):
+    """A feed that is made at the start where there is none of its id; later changes by API win over it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    kind: FeedKind
+    name: str = ""
+    second_publisher: SecondPublisher = SecondPublisher.REFUSE
+    options: dict[str, str] = Field(default_factory=dict)
+    stream_key: SecretStr = Field(
+        default=SecretStr(""), description="Empty makes a random one, which only rotating the key can tell."
+    )
+
+
+class FeedsSettings(Section):
+    """Which feeds there are when the database is new."""
+
+    section: ClassVar[str] = "feeds"
+
+    seed: list[FeedSeed] = Field(default_factory=list, description="Feeds made at the start.")
