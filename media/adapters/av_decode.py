@@ -50,6 +50,7 @@ class VideoDecoder:
             raise SourceError(f"cannot decode {header.codec}: {error}") from error
         self._scaler = VideoReformatter()
         self._deinterlacer: _Deinterlacer | None = None
+        self._turn = 0
 
     def decode(self, packet: EncodedPacket, *, show: bool = True) -> list[Picture]:
         """Feed one access unit; returns what comes out, in presentation order (B-frames come out later).
@@ -103,7 +104,9 @@ class VideoDecoder:
         name = frame.format.name
         full = frame.color_range == ColorRange.JPEG or name in _FULL_RANGE_FORMATS
         matrix = frame.colorspace
-        turn = frame.rotation
+        if frame.key_frame or frame.rotation:
+            # Display orientation holds until the next IDR (ITU-T H.264 §D.2.28); libav marks only the pictures that carry it.
+            self._turn = round(frame.rotation / 90) % 4
         if name != "yuv420p" or full or matrix in _MATRIX_601:
             source = Colorspace.ITU601 if matrix in _MATRIX_601 else Colorspace.ITU709
             frame = self._scaler.reformat(
@@ -115,9 +118,9 @@ class VideoDecoder:
                 dst_color_range=ColorRange.MPEG,
                 threads=1,
             )
-        if round(turn / 90) % 4:
-            frame = _rotated(frame, round(turn / 90) % 4)
-            if round(turn / 90) % 2:
+        if self._turn:
+            frame = _rotated(frame, self._turn)
+            if self._turn % 2:
                 sar = 1 / sar
         tag(frame)
         return DecodedPicture(pts, frame, sar if sar > 0 else Fraction(1))
