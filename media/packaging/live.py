@@ -80,7 +80,7 @@ class Refused:
 class Held:
     """An object in memory."""
 
-    data: memoryview
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ class LiveChannel:
         if name == window.hint and rendition in self._tracks:
             return Wait((window.last_msn + 1, window.open_parts))
         if name == init_name(self.epoch) and rendition in self._init_data:
-            return Held(memoryview(self._init_data[rendition]))
+            return Held(self._init_data[rendition])
         key = self._init_keys.get((rendition, name)) or window.key_of(name)
         return Stored(key) if key else _MISSING
 

@@ -60,7 +60,7 @@ class Window:
         self._open: list[Part] = []
         self._open_lines: list[str] = []
         self._decode_time = 0
-        self._objects: dict[str, memoryview] = {}
+        self._objects: dict[str, bytes | memoryview] = {}
         self._names: deque[tuple[int, list[str]]] = deque()
         self._settled: bytes | None = None
         for item in past:
@@ -79,7 +79,7 @@ class Window:
         self._decode_time += part.duration
         self._open.append(part)
         self._open_lines.append(_entry(part).line())
-        self._objects[part.name] = memoryview(part.data)
+        self._objects[part.name] = part.data
         self.version += 1
         if part.last:
             self._close()
@@ -87,8 +87,9 @@ class Window:
     def _close(self) -> None:
         first = self._open[0]
         name = segment_name(first.epoch, first.msn)
-        data = memoryview(b"".join([part.data for part in self._open]))
-        self._objects[name] = data
+        whole = b"".join([part.data for part in self._open])
+        self._objects[name] = whole
+        data = memoryview(whole)
         at = 0
         for part in self._open:  # the parts become views of the segment: one copy in memory, not two
             end = at + len(part.data)
@@ -179,9 +180,10 @@ class Window:
             part is not None and msn == self.last_msn + 1 and part < len(self._open)
         )
 
-    def held(self, name: str) -> memoryview | None:
+    def held(self, name: str) -> bytes | None:
         """An object's bytes while they are in memory."""
-        return self._objects.get(name)
+        data = self._objects.get(name)
+        return bytes(data) if isinstance(data, memoryview) else data
 
     def key_of(self, name: str) -> str:
         """Key in the store of a whole segment that is not in memory: listed and recorded, or gone from the list
