@@ -56,9 +56,15 @@ def setup(settings: LogSettings, role: str) -> None:
     ]
     render: list[Processor]
     if json:
-        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        # Without the locals that structlog would add: they hold keys and passwords.
+        transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        render = [
+            structlog.processors.ExceptionRenderer(transform),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
     else:
-        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback  # for the same reason
+        render = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),

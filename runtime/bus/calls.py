@@ -25,6 +25,7 @@ EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
 Handler = Callable[[Any], Awaitable[Value]]
 """Takes the command of the class it is registered for, returns that class's reply."""
+Handlers = Mapping[type[Command[Any]], Handler]
 
 
 class _Request(BaseModel):
@@ -99,7 +100,7 @@ def _read_reply(command: Command[ReplyT], message: Message) -> ReplyT:
 
 @asynccontextmanager
 async def serve(
-    bus: Bus, handlers: Mapping[type[Command[Any]], Handler], *, size: int = 1024, concurrency: int = 64
+    bus: Bus, handlers: Handlers, *, size: int = 1024, concurrency: int = 64
 ) -> AsyncIterator[None]:
     """Answer commands while the context is open; from the moment it is entered.
 

@@ -1,0 +1,41 @@
+"""The entry of a supervised process: ``python -m runtime.supervision.child <fd> <parent's pid> <target>``.
+
+First of all it ties its life to its parent's; then it imports the target (which may take seconds: a warm spare has
+that behind it), tells ``warm`` and waits for its assignment. Then it runs ``main(settings, lifeline)``.
+"""
+
+# The standard library's lightest only, until the parent's death is arranged for.
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies (prctl(2)).
+
+    The kernel signals only deaths after the call; a parent that died before it has been replaced in getppid().
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Run the child named on the command line."""
+    fd, parent, target = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    die_with(parent)
+    # Ctrl-C reaches the whole group of the terminal; when to stop is the parent's to say, over the lifeline.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Only now what takes time to import.
+    from runtime.supervision.hosting import host
+
+    sys.exit(host(fd, target))
+
+
+if __name__ == "__main__":
+    main()
