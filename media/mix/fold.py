@@ -31,6 +31,8 @@ class _Track:
     step: int
     """Usual distance to the next unit."""
     arrived: int
+    resumed: int
+    """When it last came back from a pause."""
 
 
 class Fold:
@@ -53,7 +55,7 @@ class Fold:
             shift = other.shift if other else 0
             if other and abs(pts + shift - other.newest) > BEHIND:
                 shift = other.newest - pts
-            self._tracks[kind] = _Track(shift, pts + shift, duration or 33_333, now)
+            self._tracks[kind] = _Track(shift, pts + shift, duration or 33_333, now, now)
             return pts + shift
         folded = pts + track.shift
         elapsed = now - track.arrived
@@ -63,7 +65,7 @@ class Fold:
             shared = pts + other.shift if other else None
             # The fellow may have jumped already; then its shift makes this track continuous too.
             folded = shared if shared is not None and self._near(shared, expected, elapsed) else expected
-        elif other and elapsed > PAUSE and self._uncounted_pause(folded, other, now):
+        elif other and elapsed > PAUSE and self._uncounted_pause(folded, track, other):
             self.jumps += 1
             folded = other.newest
         if duration is not None:
@@ -72,6 +74,8 @@ class Fold:
             track.step = folded - track.newest
         track.shift = folded - pts
         track.newest = max(track.newest, folded) if folded - track.newest > BACKWARD else folded
+        if elapsed > PAUSE:
+            track.resumed = now
         track.arrived = now
         return folded
 
@@ -87,5 +91,6 @@ class Fold:
         return abs(folded - expected) <= FORWARD + max(0, elapsed - PAUSE)
 
     @staticmethod
-    def _uncounted_pause(folded: int, other: _Track, now: int) -> bool:
-        return other.newest - folded > BEHIND and now - other.arrived < PAUSE
+    def _uncounted_pause(folded: int, track: _Track, other: _Track) -> bool:
+        # Where the fellow paused too, it is the network's backlog that comes in now, and it is in order as it is.
+        return other.newest - folded > BEHIND and other.resumed <= track.arrived
