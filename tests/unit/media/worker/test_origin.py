@@ -82,7 +82,7 @@ class Feeder:
 
     def until(self, msn: int, index: int = 5) -> None:
         """Feed until both renditions have this part."""
-        done = set()
+        done: set[str] = set()
         while len(done) < 2:
             part = next(self.parts)
             self.live.add(part)
@@ -108,7 +108,7 @@ async def client(live: LiveChannel, store: Store, aiohttp_client: Connect) -> Cl
 async def waiting(client: Client, count: int) -> None:
     """Until so many requests wait in the origin."""
     async with asyncio.timeout(5):
-        while client.app[STATS].waiting != count:  # noqa: ASYNC110 - the origin offers no event for a test alone
+        while client.app[STATS].waiting != count:
             await asyncio.sleep(0.005)
 
 
@@ -184,7 +184,7 @@ async def test_shutdown_lets_waiters_go(live: LiveChannel, store: Store) -> None
     async with ClientSession() as session:
         task = asyncio.create_task(session.get(server.make_url("/v180/index.m3u8")))
         async with asyncio.timeout(5):
-            while not server.app[STATS].waiting:  # type: ignore[attr-defined]  # noqa: ASYNC110 - as above; set by TestServer
+            while not server.app[STATS].waiting:
                 await asyncio.sleep(0.005)
         async with asyncio.timeout(4):
             await server.close()
@@ -254,7 +254,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(
     reader, writer = await asyncio.open_connection(client.host, client.port, limit=1024)
     writer.write(b"GET /v180/1-0.m4s HTTP/1.1\r\nHost: x\r\n\r\n")
     async with asyncio.timeout(5):
-        while not client.app[STATS].slow_readers:  # noqa: ASYNC110 - as above
+        while not client.app[STATS].slow_readers:
             await asyncio.sleep(0.01)
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(60 * 300_000)
