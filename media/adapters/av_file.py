@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ _AHEAD = 5.0
 """Seconds: a wait longer than this is a hole in the clip's stamps, not its pace."""
 _BEHIND = 2.0
 """Seconds: later than this we do not run to catch up but go on from now."""
+
+
+_OVERLAP = 500_000
+"""Microseconds of sound past the picture's end that a loop may cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,9 @@ class _Pace:
 
 
 def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
-    offset = 0
     pace = _Pace()
     told: dict[MediaKind, TrackHeader] = {}
+    clip = _Pass()
     while True:
         with _open(path) as container:
             tracks = _tracks(container)
@@ -156,44 +161,59 @@ def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
                     told[track.header.kind] = track.header
                     delivery.put(track.header)
             try:
-                length = _once(delivery, container, tracks, pace, offset)
+                for packet in clip.packets(container, tracks):
+                    delivery.sleep_until(pace.due(packet.dts))
+                    delivery.put(packet)
             except (av.error.FFmpegError, ValueError) as error:
                 raise SourceError(f"the file cannot be read on: {error}") from error
         if not loop:
             return
-        if length <= 0:
-            raise SpecError("the file is empty and cannot be looped", field="options.path")
-        offset += length
+        if not clip.again():
+            raise SpecError("the file has no length and cannot be looped", field="options.path")
 
 
-def _once(
-    delivery: Delivery, container: InputContainer, tracks: list[_Track], pace: _Pace, offset: int
-) -> int:
-    """Play the clip from its start, `offset` microseconds into the feed. Returns its length in microseconds."""
-    kinds = {track.stream.index: track.header.kind for track in tracks}
-    first: int | None = None
-    ends = 0
-    spacing: dict[MediaKind, int] = {}
-    last: dict[MediaKind, int] = {}
-    for packet in container.demux([track.stream for track in tracks]):
-        if packet.dts is None or packet.size == 0:
-            continue  # the demuxer's empty packet at the end; and what has no time cannot be paced
-        kind = kinds[packet.stream_index]
-        dts = _micros(packet, packet.dts)
-        if first is None:
-            # Sound or picture may begin a little before the other: both keep their distance.
-            first = dts
-        unit_dts = dts - first + offset
-        pts = _micros(packet, packet.pts if packet.pts is not None else packet.dts) - first + offset
-        if kind in last:
-            spacing[kind] = max(1, dts - last[kind])
-        last[kind] = dts
-        duration = _micros(packet, packet.duration) if packet.duration else spacing.get(kind, 0)
-        ends = max(ends, dts + duration)
-        delivery.sleep_until(pace.due(unit_dts))
-        keyframe = packet.is_keyframe or kind is MediaKind.AUDIO
-        delivery.put(EncodedPacket(kind, pts, unit_dts, keyframe, bytes(packet)))
-    return 0 if first is None else ends - first
+class _Pass:
+    """Passes over a clip on one unbroken clock, which begins at 0 with the clip's first unit."""
+
+    def __init__(self) -> None:
+        self._offset = 0
+        self._first: int | None = None
+        self._last: dict[MediaKind, int] = {}
+        """Newest decode time handed out of each track."""
+        self._spans: dict[MediaKind, tuple[int, int]] = {}
+        """First and last moment that each track of this pass is presented."""
+
+    def packets(self, container: InputContainer, tracks: list[_Track]) -> Iterator[EncodedPacket]:
+        """The clip's units from its start, in the file's order."""
+        kinds = {track.stream.index: track.header.kind for track in tracks}
+        for packet in container.demux([track.stream for track in tracks]):
+            if packet.dts is None or packet.size == 0:
+                continue  # the demuxer's empty packet at the end; and what has no time cannot be paced
+            kind = kinds[packet.stream_index]
+            dts = _micros(packet, packet.dts)
+            pts = _micros(packet, packet.dts if packet.pts is None else packet.pts)
+            if self._first is None:
+                self._first = dts
+            begin, end = self._spans.get(kind, (pts, pts))
+            self._spans[kind] = (min(begin, pts), max(end, pts + _micros(packet, packet.duration or 0)))
+            move = self._offset - self._first
+            # Sound that outlasts the picture runs into the next pass a little: there its first units give way.
+            if dts + move <= self._last.get(kind, dts + move - 1):
+                continue
+            self._last[kind] = dts + move
+            keyframe = packet.is_keyframe or kind is MediaKind.AUDIO
+            yield EncodedPacket(kind, pts + move, dts + move, keyframe, bytes(packet))
+
+    def again(self) -> bool:
+        """The clip is at its end: let the next pass follow. False where nothing of it had a length."""
+        lengths = {kind: end - begin for kind, (begin, end) in self._spans.items()}
+        longest = max(lengths.values(), default=0)
+        # The picture's length keeps its cadence over the seam, unless much sound would be cut for it.
+        picture = lengths.get(MediaKind.VIDEO, 0)
+        length = picture if longest - picture < _OVERLAP else longest
+        self._offset += length
+        self._spans.clear()
+        return length > 0
 
 
 def _micros(packet: Packet[Stream], ticks: int) -> int:
