@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from media.model.channel import ChannelSpec, Rung
 from media.model.time import MICROSECONDS, ProgrammeTime
+from media.packaging.fmp4 import box
 from media.packaging.parts import Part
 from media.packaging.segmenter import AudioSegmenter, VideoSegmenter
 from media.ports import TapeSegment
@@ -83,3 +85,15 @@ def parts(
             )
             if part is not None:
                 yield part
+
+
+def init_bytes(timescale: int) -> bytes:
+    """The least init segment that says its timescale; no decoder plays it."""
+    tkhd = box(b"tkhd", struct.pack(">IIII", 0, 0, 0, 1), bytes(68))
+    mdhd = box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, timescale, 0, 0))
+    hdlr = box(b"hdlr", bytes(8), b"soun", bytes(13))
+    entry_box = box(b"mp4a", bytes(28))
+    stsd = box(b"stsd", struct.pack(">II", 0, 1), entry_box)
+    minf = box(b"minf", box(b"stbl", stsd))
+    trak = box(b"trak", tkhd, box(b"mdia", mdhd, hdlr, minf))
+    return box(b"ftyp", b"isom", bytes(4)) + box(b"moov", trak)
