@@ -6,7 +6,8 @@ import asyncio
 import dataclasses
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 
 from media.contracts.channels import (
     AddDateRange,
@@ -28,14 +29,15 @@ from media.contracts.channels import (
     WorkerLost,
     WorkerStarted,
 )
+from media.contracts.faults import Handler
 from media.model.channel import ChannelState
 from media.model.errors import ConflictError, NotFoundError, SpecError
 from media.node.settings import ChannelSeed
-from media.node.spec import to_spec
+from media.node.spec import to_date_range, to_spec
 from media.node.store import ChannelRecord, ChannelStore
 from media.ports import Engine, EngineEvent
 from runtime import logs
-from runtime.bus.contract import Command, Done, Event, Value
+from runtime.bus.contract import Command, Done, Event
 
 log = logs.get("media.node.channels")
 
@@ -100,7 +102,7 @@ class Channels:
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
-    def handlers(self) -> dict[type[Command[Value]], Callable[..., Awaitable[Value]]]:
+    def handlers(self) -> dict[type[Command[Any]], Handler]:
         """The commands this owner answers."""
         return {
             CreateChannel: self.create,
@@ -119,7 +121,9 @@ class Channels:
         """Add a channel, and put it on air when asked to."""
         channel = command.channel
         if not _ID.fullmatch(channel):
-            raise SpecError("a channel's id is lower-case letters, digits and hyphens, 40 at most", field="channel")
+            raise SpecError(
+                "a channel's id is lower-case letters, digits and hyphens, 40 at most", field="channel"
+            )
         to_spec(channel, command.settings)
         async with self._lock(channel):
             record = ChannelRecord(channel, command.settings, 1, command.start, Program())
@@ -201,6 +205,7 @@ class Channels:
         """Hand a date range to the worker."""
         if not self._airing(command.channel).epoch:
             raise ConflictError("the channel is off air")
+        to_date_range(command.range)
         self._engine.tell(command.channel, "daterange", command.range.model_dump())
         return Done()
 
@@ -253,7 +258,11 @@ class Channels:
         match event:
             case EngineEvent.READY:
                 self._on_air[name] = on_air(data)
-                self._publish(WorkerStarted(channel=name, epoch=self._on_air[name].epoch, anchor=self._on_air[name].anchor))
+                self._publish(
+                    WorkerStarted(
+                        channel=name, epoch=self._on_air[name].epoch, anchor=self._on_air[name].anchor
+                    )
+                )
             case EngineEvent.EXITED:
                 self._on_air[name] = OFF_AIR
                 reason = str(data.get("reason", ""))

@@ -40,16 +40,30 @@ class WorkerSettings(Section):
         default=700, ge=100, description="Resident memory in MB past which a worker is replaced by the spare."
     )
     heartbeat_timeout: float = Field(
-        default=2.0, ge=0.5, le=60, description="Seconds without a heartbeat after which a worker is killed and replaced."
+        default=2.0,
+        ge=0.5,
+        le=60,
+        description="Seconds without a heartbeat after which a worker is killed and replaced.",
     )
     ready_timeout: float = Field(
-        default=20.0, ge=1, le=120, description="Seconds a worker may take from its assignment to being on air."
+        default=20.0,
+        ge=1,
+        le=120,
+        description="Seconds a worker may take from its assignment to being on air.",
     )
     spares: int = Field(default=1, ge=0, le=4, description="Warm workers that stand by, everything imported.")
-    input_latency_ms: int = Field(
-        default=150, ge=40, le=2000, description="How far the mixer stays behind a feed, to ride out jitter."
+    input_cushion_ms: int = Field(
+        default=40,
+        ge=10,
+        le=2000,
+        description="Milliseconds that a feed is held back beyond its own measured jitter.",
     )
     ram_segments: int = Field(
-        default=8, ge=4, le=60, description="Newest segments each rendition keeps in memory; older ones are read from the tape."
+        default=8,
+        ge=4,
+        le=60,
+        description="Newest segments each rendition keeps in memory; older ones are read from the tape.",
     )
-    font: str = Field(default="", description="Path of a font with Hangul for the slate; empty looks for one.")
+    font: str = Field(
+        default="", description="Path of a font with Hangul for the slate; empty looks for one."
+    )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 from media.contracts.channels import ChannelSettings
+from media.contracts.channels import DateRange as DateRangeValue
 from media.model.channel import ChannelSpec, Rung
 from media.model.errors import SpecError
+from media.model.time import MICROSECONDS, ProgrammeTime
+from media.packaging.playlist import DateRange
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
 """x264 presets that can be asked for; slower ones cannot hold a tick on any machine we know."""
@@ -17,7 +20,9 @@ def to_spec(channel: str, settings: ChannelSettings) -> ChannelSpec:
     try:
         rate = Fraction(settings.rate)
     except (ValueError, ZeroDivisionError) as error:
-        raise SpecError(f"{settings.rate!r} is no frame rate such as 30 or 30000/1001", field="rate") from error
+        raise SpecError(
+            f"{settings.rate!r} is no frame rate such as 30 or 30000/1001", field="rate"
+        ) from error
     if settings.preset not in PRESETS:
         raise SpecError(f"preset must be one of {', '.join(PRESETS)}", field="preset")
     return ChannelSpec(
@@ -38,3 +43,17 @@ def to_spec(channel: str, settings: ChannelSettings) -> ChannelSpec:
         preset=settings.preset,
         burn_in=settings.burn_in,
     )
+
+
+def to_date_range(value: DateRangeValue) -> DateRange:
+    """A date range as packaging writes it. Raises `SpecError` where an attribute cannot be written."""
+    try:
+        return DateRange(
+            id=value.id,
+            starts=ProgrammeTime(value.starts),
+            duration=None if value.duration is None else round(value.duration * MICROSECONDS),
+            class_=value.class_,
+            attributes=value.attributes,
+        )
+    except ValueError as error:
+        raise SpecError(str(error), field="range") from error

@@ -59,7 +59,7 @@ class _EncoderThread(Generic[ItemT]):
         try:
             while (item := self._queue.get()) is not None:
                 self._encode(item)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - handed on whole, see below
             # Whatever ends an encoder ends the worker: the supervisor decides what follows.
             self._on_failure(error)
 
@@ -71,9 +71,15 @@ class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
     """One video rendition."""
 
     def __init__(
-        self, encoder: VideoEncoder, segmenter: VideoSegmenter, on_part: OnPart, on_failure: OnFailure
+        self,
+        name: str,
+        encoder: VideoEncoder,
+        segmenter: VideoSegmenter,
+        on_part: OnPart,
+        on_failure: OnFailure,
     ) -> None:
-        super().__init__(f"rung-{segmenter.rendition}", VIDEO_QUEUE, on_failure)
+        super().__init__(f"rung-{name}", VIDEO_QUEUE, on_failure)
+        self.name = name
         self._encoder = encoder
         self._segmenter = segmenter
         self._on_part = on_part

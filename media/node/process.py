@@ -1,0 +1,104 @@
+"""The node process: channels, their workers, recordings, and the sweep of old tape."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from pathlib import Path
+
+from media.adapters.local_engine import LocalEngine
+from media.adapters.obstore_store import ObstoreSegmentStore
+from media.adapters.sql.channels import SqlChannelStore
+from media.adapters.sql.recordings import SqlRecordingStore
+from media.adapters.sql.tape import SqlTapeIndex
+from media.contracts.faults import guarded
+from media.model.errors import SpecError, StoreError
+from media.node.channels import Channels
+from media.node.recordings import Recordings
+from media.node.settings import ChannelsSettings, WorkerSettings
+from media.ports import EngineEvent
+from media.record.retention import sweep
+from media.record.settings import TapeSettings
+from runtime import logs
+from runtime.bus.announcer import Announcer
+from runtime.bus.calls import serve
+from runtime.bus.opening import open_bus
+from runtime.database import Database
+from runtime.service import PermanentError
+from runtime.settings import Settings
+from runtime.supervision.lifeline import Lifeline
+from runtime.supervision.process import Limits
+
+log = logs.get("media.node")
+
+WORKER = "media.worker.process:main"
+SWEEP_EVERY = 60.0
+
+
+async def main(settings: Settings, lifeline: Lifeline) -> None:
+    """The role `node`. Raises `PermanentError` where the settings cannot work."""
+    section = settings[WorkerSettings]
+    limits = Limits(
+        ready_timeout=section.ready_timeout,
+        heartbeat_timeout=section.heartbeat_timeout,
+        memory=section.memory_limit_mb << 20,
+    )
+    async with Database.of(settings) as database, open_bus(settings) as bus:
+        announcer = Announcer(bus)
+        tape = SqlTapeIndex(database.engine)
+
+        def listen(name: str, event: EngineEvent, data: dict[str, object]) -> None:
+            channels.listen(name, event, data)
+
+        async with LocalEngine(WORKER, listen, limits=limits, spares=section.spares) as engine:
+            channels = Channels(SqlChannelStore(database.engine), engine, announcer.tell)
+            recordings = Recordings(channels, SqlRecordingStore(database.engine), tape)
+            try:
+                await channels.load(settings[ChannelsSettings].seed)
+            except SpecError as error:
+                raise PermanentError(f"channels.seed: {error.field}: {error}") from error
+            handlers = guarded({**channels.handlers(), **recordings.handlers()})
+            async with serve(bus, handlers), asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(announcer.run(), name="announcer"),
+                    tasks.create_task(
+                        _sweep(settings, channels, tape, SqlRecordingStore(database.engine)), name="sweep"
+                    ),
+                ]
+                lifeline.ready(channels=len(channels.ids()))
+                await lifeline.stopping()
+                for task in running:
+                    task.cancel()
+
+
+async def _sweep(
+    settings: Settings, channels: Channels, tape: SqlTapeIndex, recordings: SqlRecordingStore
+) -> None:
+    """Let go of old tape, once a minute. Trouble is told and tried again; it never ends the node."""
+    section = settings[TapeSettings]
+    root = settings.data / "tape"
+    store = ObstoreSegmentStore.local(root, fsync=False)
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        try:
+            swept = await sweep(
+                section.policy,
+                now=time.time_ns() // 1000,
+                free=await asyncio.to_thread(_free, root),
+                windows={channel: channels.longest_dvr(channel) for channel in channels.ids()},
+                index=tape,
+                recordings=recordings,
+                store=store,
+            )
+        except StoreError as error:
+            log.warning("old tape could not be swept", error=str(error))
+            continue
+        for recording in swept.recordings:
+            log.warning("a recording was let go", recording=recording)
+        for reason in swept.reasons:
+            log.warning("tape was let go early", reason=reason)
+
+
+def _free(root: Path) -> int:
+    return shutil.disk_usage(root).free

@@ -1,0 +1,208 @@
+"""Feeds of a worker: packets from the taps through decoder threads to the mixer.
+
+Each feed in use has one task that reads its tap and one thread per track that decodes. A decoder that is behind
+drops to the next keyframe rather than grow a queue; the mixer then sees an input that stalls, which it knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from av import VideoFrame
+
+from media.adapters.av_decode import AudioDecoder, VideoDecoder
+from media.mix.handover import MixerInput
+from media.model.errors import SourceError
+from media.model.feed import FeedStatus
+from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
+from media.ports import FeedTap
+from runtime import logs
+
+log = logs.get("media.worker.inputs")
+
+QUEUE = 900
+"""Packets per track: a ring of 15 s at 60 fps comes in one burst when a worker joins."""
+STALE_MICROS = 600_000
+"""Packets that reached ingest longer ago than this are decoded for what follows them, not to be shown."""
+
+Door = MixerInput[VideoFrame]
+OpenTap = Callable[[str], FeedTap]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFigures:
+    """What decoding of one feed has cost and lost. Counters since the feed was taken into use."""
+
+    feed: str
+    dropped: int
+    """Packets that were dropped because a decoder was behind."""
+    errors: int
+    """Packets that could not be decoded."""
+    reason: str
+    """Why nothing can be decoded, in words; empty while it can."""
+
+
+class _TrackThread:
+    """Decodes one track. Items are headers and packets in order; a header makes a new decoder."""
+
+    def __init__(self, feed: str, kind: MediaKind, door: Door) -> None:
+        self._kind = kind
+        self._door = door
+        self._feed = feed
+        self._items: deque[TrackHeader | EncodedPacket] = deque()
+        self._ready = threading.Condition()
+        self._closed = False
+        self._until_keyframe = False
+        self._header: TrackHeader | None = None
+        self._decoder: VideoDecoder | AudioDecoder | None = None
+        self._past_errors = 0
+        self.dropped = 0
+        self.reason = ""
+        self._thread = threading.Thread(target=self._run, name=f"decode-{kind}-{feed}", daemon=True)
+        self._thread.start()
+
+    @property
+    def errors(self) -> int:
+        """Packets that could not be decoded, over all decoders of this track."""
+        decoder = self._decoder
+        return self._past_errors + (decoder.errors if decoder else 0)
+
+    def offer(self, item: TrackHeader | EncodedPacket) -> None:
+        """Hand over; called on the event loop, never waits."""
+        with self._ready:
+            if isinstance(item, TrackHeader):
+                self._header = item
+            elif self._until_keyframe:
+                if not item.keyframe:
+                    self.dropped += 1
+                    return
+                self._until_keyframe = False
+            if len(self._items) >= QUEUE:
+                self.dropped += len(self._items)
+                self._items.clear()
+                # A header may have been among what was dropped; the newest one is what the decoder must start from.
+                if self._header is not None:
+                    self._items.append(self._header)
+                self._until_keyframe = True
+                return
+            self._items.append(item)
+            self._ready.notify()
+
+    def close(self) -> None:
+        """End the thread after the packet in work."""
+        with self._ready:
+            self._closed = True
+            self._items.clear()
+            self._ready.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._ready:
+                while not self._items and not self._closed:
+                    self._ready.wait()
+                if self._closed:
+                    return
+                item = self._items.popleft()
+            if isinstance(item, TrackHeader):
+                self._open(item)
+            elif self._decoder is not None:
+                self._decode(item)
+
+    def _open(self, header: TrackHeader) -> None:
+        self._past_errors = self.errors
+        self._decoder = None
+        try:
+            self._decoder = VideoDecoder(header) if self._kind is MediaKind.VIDEO else AudioDecoder(header)
+            self.reason = ""
+        except SourceError as error:
+            self.reason = str(error)
+            log.warning("cannot decode", feed=self._feed, track=str(self._kind), reason=self.reason)
+
+    def _decode(self, packet: EncodedPacket) -> None:
+        decoder = self._decoder
+        if isinstance(decoder, VideoDecoder):
+            stale = packet.arrived and time.time_ns() // 1000 - packet.arrived > STALE_MICROS
+            for picture in decoder.decode(packet, show=not stale):
+                self._door.put_picture(picture)
+        elif decoder is not None:
+            for sound in decoder.decode(packet):
+                self._door.put_sound(sound)
+
+
+class FeedInput:
+    """One feed in use."""
+
+    def __init__(self, feed: str, tap: FeedTap, door: Door) -> None:
+        self.feed = feed
+        self._tap = tap
+        self._tracks = {kind: _TrackThread(feed, kind, door) for kind in MediaKind}
+        self.status = FeedStatus()
+        """What ingest last said of the feed."""
+
+    async def run(self) -> None:
+        """Read the tap until cancelled."""
+        try:
+            async for item in self._tap:
+                if isinstance(item, FeedStatus):
+                    self.status = item
+                else:
+                    self._tracks[item.kind].offer(item)
+        finally:
+            for track in self._tracks.values():
+                track.close()
+
+    def figures(self) -> InputFigures:
+        """What it has cost and lost."""
+        tracks = self._tracks.values()
+        return InputFigures(
+            self.feed,
+            sum(track.dropped for track in tracks),
+            sum(track.errors for track in tracks),
+            "; ".join(track.reason for track in tracks if track.reason),
+        )
+
+
+class Inputs:
+    """The feeds that a worker decodes now. All their tasks live in the group that is given."""
+
+    def __init__(self, open_tap: OpenTap, tasks: asyncio.TaskGroup) -> None:
+        self._open_tap = open_tap
+        self._tasks = tasks
+        self._inputs: dict[str, tuple[FeedInput, asyncio.Task[None]]] = {}
+
+    @property
+    def feeds(self) -> frozenset[str]:
+        """Those in use."""
+        return frozenset(self._inputs)
+
+    def take(self, feed: str, door: Door) -> None:
+        """Begin to decode a feed into the mixer; one that is in use already is left as it is."""
+        if feed not in self._inputs:
+            taken = FeedInput(feed, self._open_tap(feed), door)
+            self._inputs[feed] = taken, self._tasks.create_task(taken.run(), name=f"input {feed}")
+
+    def drop(self, feed: str) -> None:
+        """Decode it no longer."""
+        _, task = self._inputs.pop(feed)
+        task.cancel()
+
+    def close(self) -> None:
+        """Drop all."""
+        for feed in self.feeds:
+            self.drop(feed)
+
+    def figures(self) -> list[InputFigures]:
+        """What each has cost and lost."""
+        return [taken.figures() for taken, _ in self._inputs.values()]
+
+    def reason(self, feed: str | None) -> str:
+        """Why a feed has no picture, in words, as its decoders and ingest see it; empty where they know of nothing."""
+        if feed is None or feed not in self._inputs:
+            return ""
+        taken, _ = self._inputs[feed]
+        return taken.figures().reason or taken.status.reason
