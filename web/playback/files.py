@@ -7,8 +7,8 @@ import asyncio
 from aiohttp import web
 
 from media.model.errors import NotFoundError
+from media.packaging.byterange import UnsatisfiableError, parse_range
 from media.ports import SegmentStore
-from web.playback import ranges
 from web.problems import catalogue
 from web.problems.answer import ProblemError
 
@@ -29,29 +29,26 @@ async def serve_stored(
     """Answer with an object of the store or one range of it. A client that takes longer than `timeout` seconds for
     one piece is dropped.
     """
+    wanted = request.headers.get("Range") if "If-Range" not in request.headers else None
     try:
-        part = (
-            ranges.parse(request.headers.get("Range", ""), size)
-            if "If-Range" not in request.headers
-            else None
-        )
-    except ranges.UnsatisfiableError as error:
+        span = parse_range(wanted, size) if wanted is not None else None
+    except UnsatisfiableError as error:
         raise ProblemError(catalogue.RANGE, headers={"Content-Range": f"bytes */{size}"}) from error
-    start, end = (part.start, part.end) if part else (0, size)
+    start, end = span or (0, size)
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",
     }
-    if part:
-        headers["Content-Range"] = part.content_range
+    if span:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     try:
         # Read before the head is sent: an object that is gone is still a 404.
         piece = await store.get_range(key, start, min(start + PIECE, end)) if end > start else b""
     except NotFoundError as error:
         raise ProblemError(catalogue.NOT_FOUND) from error
-    response = web.StreamResponse(status=206 if part else 200, headers=headers)
+    response = web.StreamResponse(status=206 if span else 200, headers=headers)
     response.content_type = content_type
     response.content_length = end - start
     await response.prepare(request)
