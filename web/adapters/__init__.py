@@ -1,0 +1,1 @@
+"""The only place of web that touches SQL and libav."""

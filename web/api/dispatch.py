@@ -1,0 +1,272 @@
+"""From the route table to aiohttp: rate, caller, role, query and body are checked here, in this order, for every route."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NoReturn
+
+from aiohttp import hdrs, web
+from pydantic import ValidationError
+
+from runtime import logs
+from runtime.bus.contract import CommandError
+from web.api.routing import PREFIX, Answer, Call, Route
+from web.api.services import Services
+from web.api.tokens import COOKIE
+from web.api.wire import Wire
+from web.auth.limits import Buckets, Rate
+from web.auth.tokens import SESSION_SECONDS, Identity
+from web.metrics import WebMetrics
+from web.problems import catalogue
+from web.problems.answer import ProblemError, from_command, from_validation
+
+log = logs.get("web.api")
+
+HttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+JSON_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    # What is answered depends on who asks; said for caches that would ignore no-store.
+    "Vary": "Authorization, Cookie",
+}
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+class Dispatcher:
+    """Makes aiohttp handlers of routes."""
+
+    def __init__(self, services: Services, metrics: WebMetrics) -> None:
+        auth = services.auth
+        self._services = services
+        self._metrics = metrics
+        self._trusted = frozenset(services.http.trusted_proxies)
+        self._by_token = Buckets(Rate(auth.token_rate, auth.token_burst))
+        self._by_address = Buckets(Rate(auth.address_rate, auth.address_burst))
+        self._failures = Buckets(Rate(auth.failure_rate, auth.failure_burst))
+
+    def add_to(self, app: web.Application, routes: Sequence[Route]) -> None:
+        """Register the routes, and the answers for what is no route."""
+        methods: dict[str, list[str]] = {}
+        for route in routes:
+            path = PREFIX + route.path
+            methods.setdefault(path, []).append(route.method)
+            app.router.add_route(route.method, path, self.handler(route))
+            if route.method == "GET":
+                app.router.add_route("HEAD", path, self.handler(route))
+        for path, allowed in methods.items():
+            app.router.add_route("*", path, _not_allowed([*allowed, "HEAD"] if "GET" in allowed else allowed))
+        app.router.add_route("*", "/api/{rest:.*}", _not_found)
+
+    def handler(self, route: Route) -> HttpHandler:
+        """The aiohttp handler of one route."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            began = time.perf_counter()
+            response = await self._answered(route, request)
+            self._metrics.api_requests.labels(route.operation, str(response.status)).inc()
+            self._metrics.api_seconds.labels(route.operation).observe(time.perf_counter() - began)
+            return response
+
+        return handle
+
+    async def _answered(self, route: Route, request: web.Request) -> web.StreamResponse:
+        try:
+            caller = await self.identify(request)
+            self._limit(request, caller)
+            if route.role is not None and (caller is None or not caller.role.covers(route.role)):
+                _refuse(route, caller)
+            self._check_site(request, caller)
+            call = Call(
+                request, self._services, caller, _query(route, request), await self._body(route, request)
+            )
+            answer = await route.handler(call)
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            return _response(route, request, answer)
+        except ProblemError as problem:
+            return problem.response(request)
+        except CommandError as error:
+            return from_command(error).response(request)
+        except web.HTTPRequestEntityTooLarge:
+            return ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body).response(request)
+        except (ConnectionResetError, TimeoutError):
+            raise  # the client is gone or was dropped: nobody reads an answer
+        except Exception:
+            log.exception("an API request failed", operation=route.operation)
+            return ProblemError(catalogue.INTERNAL).response(request)
+
+    # --- who is asking
+
+    def address(self, request: web.BaseRequest) -> str:
+        """The client's address; what a trusted proxy says it is, where one stands before us."""
+        peer = request.remote or ""
+        if peer not in self._trusted:
+            return peer
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+        # From the right: what stands further left was written by the client and may be anything.
+        return next((hop for hop in reversed(hops) if hop not in self._trusted), peer)
+
+    async def identify(self, request: web.Request) -> Identity | None:
+        """Who asks. Raises `unauthenticated` for a wrong token, `too-many-requests` for many of them."""
+        header = request.headers.get(hdrs.AUTHORIZATION)
+        if header is None:
+            cookie = request.cookies.get(COOKIE, "")
+            # An old cookie makes a guest, not an error: the page must show, and tell that one may log in again.
+            return await self._services.tokens.verify(cookie) if cookie else None
+        address = self.address(request)
+        now = self._services.clock()
+        if wait := self._failures.wait(address, now):
+            self._metrics.rate_limited.labels("failures").inc()
+            raise _too_many(wait)
+        scheme, _, text = header.partition(" ")
+        identity = await self._services.tokens.verify(text.strip()) if scheme.lower() == "bearer" else None
+        if identity is None:
+            self._failures.take(address, now)
+            raise ProblemError(
+                catalogue.UNAUTHENTICATED,
+                headers={"WWW-Authenticate": 'Bearer realm="gachi", error="invalid_token"'},
+            )
+        return identity
+
+    def _limit(self, request: web.Request, caller: Identity | None) -> None:
+        now = self._services.clock()
+        by = "token" if caller else "address"
+        if caller:
+            wait = self._by_token.take(caller.id, now)
+        else:
+            wait = self._by_address.take(self.address(request), now)
+        if wait:
+            self._metrics.rate_limited.labels(by).inc()
+            raise _too_many(wait)
+
+    def _check_site(self, request: web.Request, caller: Identity | None) -> None:
+        """With the cookie, changes only from our own pages (Fetch Metadata; Origin for older browsers)."""
+        if request.method in _SAFE or hdrs.AUTHORIZATION in request.headers:
+            return
+        if caller is None and hdrs.COOKIE not in request.headers and hdrs.ORIGIN not in request.headers:
+            return
+        site = request.headers.get("Sec-Fetch-Site")
+        origin = request.headers.get(hdrs.ORIGIN)
+        same = site == "same-origin" if site else origin is None or origin.partition("://")[2] == request.host
+        if not same:
+            raise ProblemError(catalogue.CROSS_SITE)
+
+    # --- what was sent
+
+    async def _body(self, route: Route, request: web.Request) -> Wire | None:
+        if route.body is None:
+            return None
+        limit = self._services.http.max_body
+        if request.content_length is not None and request.content_length > limit:
+            raise ProblemError(catalogue.TOO_LARGE, limit=limit, headers={"Connection": "close"})
+        if request.content_type != "application/json":
+            raise ProblemError(catalogue.MEDIA_TYPE)
+        try:
+            async with asyncio.timeout(self._services.http.body_timeout):
+                raw = await request.read()
+        except TimeoutError as error:
+            raise ProblemError(
+                catalogue.BAD_JSON, position="time-out", headers={"Connection": "close"}
+            ) from error
+        value = parse_json(raw)
+        try:
+            # By way of JSON: strict JSON types, yet enums by their value.
+            return route.body.model_validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            raise from_validation(error) from error
+
+
+def parse_json(raw: bytes) -> object:
+    """The JSON text (RFC 8259); raises `bad-json` naming line and column. NaN and names given twice are refused."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProblemError(catalogue.BAD_JSON, position=f"byte {error.start}") from error
+    try:
+        return json.loads(text, parse_constant=_constant, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise ProblemError(
+            catalogue.BAD_JSON, position=f"line {error.lineno}, column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise ProblemError(catalogue.BAD_JSON, position="a nesting that is too deep") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise ProblemError(catalogue.BAD_JSON, position="a number that is too long") from error
+
+
+def _constant(name: str) -> NoReturn:
+    raise ProblemError(catalogue.BAD_JSON, position=name)
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ProblemError(catalogue.BAD_JSON, position=f"the second “{twice}”")
+    return found
+
+
+def _query(route: Route, request: web.Request) -> Wire | None:
+    if route.query is None:
+        return None
+    try:
+        return route.query.model_validate(dict(request.query))
+    except ValidationError as error:
+        raise from_validation(error) from error
+
+
+def _refuse(route: Route, caller: Identity | None) -> NoReturn:
+    if caller is None:
+        raise ProblemError(catalogue.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="gachi"'})
+    raise ProblemError(catalogue.FORBIDDEN, role=str(route.role))
+
+
+def _too_many(seconds: int) -> ProblemError:
+    return ProblemError(catalogue.TOO_MANY, seconds=seconds, headers={"Retry-After": str(seconds)})
+
+
+def _response(route: Route, request: web.Request, answer: Answer) -> web.Response:
+    headers = {**JSON_HEADERS, **answer.headers}
+    if answer.version is not None:
+        headers["ETag"] = f'"{answer.version}"'
+    status = answer.status or route.status
+    body = answer.body.model_dump_json().encode() if answer.body is not None else None
+    response = web.Response(
+        body=body,
+        status=status,
+        headers=headers,
+        content_type="application/json" if body is not None else None,
+    )
+    if answer.cookie is not None:
+        # Strict: no other site's link may carry a log-in into a page of ours.
+        secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        if answer.cookie:
+            response.set_cookie(
+                COOKIE,
+                answer.cookie,
+                max_age=SESSION_SECONDS,
+                httponly=True,
+                samesite="Strict",
+                secure=secure,
+                path="/",
+            )
+        else:
+            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=secure)
+    return response
+
+
+def _not_allowed(methods: Sequence[str]) -> HttpHandler:
+    allowed = ", ".join(dict.fromkeys(methods))
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return ProblemError(catalogue.METHOD, allowed=allowed, headers={"Allow": allowed}).response(request)
+
+    return handle
+
+
+async def _not_found(request: web.Request) -> web.StreamResponse:
+    return ProblemError(catalogue.NOT_FOUND).response(request)

@@ -1,0 +1,42 @@
+/** Which page a path means. The server sends the same document for all of them; ids follow the API's grammar. */
+export type Route =
+  | { readonly page: "home" }
+  | { readonly page: "live"; readonly channel: string }
+  | { readonly page: "show"; readonly show: string }
+  | { readonly page: "embed"; readonly channel: string }
+  | { readonly page: "missing" };
+
+const PLAIN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+function idFrom(segment: string): string | null {
+  try {
+    const id = decodeURIComponent(segment);
+    return PLAIN_ID.test(id) ? id : null;
+  } catch {
+    return null; // a stray percent sign: no such page
+  }
+}
+
+/** The route of a URL path. A trailing slash means the same page; anything unknown is `missing`. */
+export function match(path: string): Route {
+  const segments = path.split("/").filter((segment) => segment !== "");
+  const [room, name] = segments;
+  if (room === undefined) return { page: "home" };
+  const id = segments.length === 2 && name !== undefined ? idFrom(name) : null;
+  if (id === null) return { page: "missing" };
+  switch (room) {
+    case "live":
+      return { page: "live", channel: id };
+    case "shows":
+      return { page: "show", show: id };
+    case "embed":
+      return { page: "embed", channel: id };
+    default:
+      return { page: "missing" };
+  }
+}
+
+/** Whether the page has a picture that plays: its player is then fetched beside the page's own code. */
+export function plays(route: Route): boolean {
+  return route.page === "live" || route.page === "show" || route.page === "embed";
+}

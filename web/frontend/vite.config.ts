@@ -1,0 +1,37 @@
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+import { subsetFont } from "./scripts/subset-font.mjs";
+
+/** Cuts the typeface before anything asks for it. */
+function typeface(): Plugin {
+  return {
+    name: "gachi-typeface",
+    async buildStart() {
+      await subsetFont(fileURLToPath(new URL("./src/design/generated", import.meta.url)));
+    },
+  };
+}
+
+export default defineConfig(({ mode }) => ({
+  base: "/static/",
+  plugins: mode === "test" ? [svelte()] : [typeface(), svelte()],
+  build: {
+    outDir: "../static",
+    emptyOutDir: true,
+    target: ["chrome100", "firefox100", "safari15.4"],
+    assetsInlineLimit: 0,
+    // All pages together are smaller than one poster: one script and one sheet, and no waterfall of small files.
+    cssCodeSplit: false,
+    // hls.js is one chunk of half a megabyte on purpose: it is fetched beside the page, never before it.
+    chunkSizeWarningLimit: 700,
+    license: { fileName: "licenses.md" },
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ["/api", "/hls", "/replays", "/live/main/poster.jpg"].map((path) => [path, "http://127.0.0.1:8080"]),
+    ),
+  },
+  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+}));
