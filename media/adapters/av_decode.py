@@ -58,6 +58,10 @@ class VideoDecoder:
         `show=False` is for a backlog whose pictures are too old to be shown: non-reference frames are not decoded at
         all, and what is decoded (later frames need it) is not converted, rotated or deinterlaced. Nothing is returned.
         """
+        if not packet.data:
+            # libav takes an empty packet for the end of the stream and would never decode again.
+            self.errors += 1
+            return []
         self._context.skip_frame = "DEFAULT" if show else "NONREF"
         unit = av.Packet(packet.data)
         unit.pts, unit.dts, unit.time_base = packet.pts, packet.dts, _MICROS
@@ -143,6 +147,9 @@ class AudioDecoder:
 
     def decode(self, packet: EncodedPacket) -> list[DecodedSound]:
         """Feed one access unit; returns its samples."""
+        if not packet.data:
+            self.errors += 1  # to libav the end of the stream, as above
+            return []
         unit = av.Packet(packet.data)
         unit.pts, unit.dts, unit.time_base = packet.pts, packet.dts, _MICROS
         done: list[DecodedSound] = []

@@ -85,6 +85,8 @@ class SwitcherState:
     """Inputs that froze on air and have not been continuous for `RETURNS` since."""
     since: int = 0
     """Tick at which the present program was set."""
+    pending: bool = False
+    """Its feed has not been on air since: what changes until then was caused by the command."""
 
 
 NOTHING = InputHealth()
@@ -96,6 +98,7 @@ def step(
     """One tick. `health` is that of every input there is; `seconds` is the length of a tick."""
     commanded = program != state.program
     since = tick if commanded else state.since
+    pending = commanded or state.pending
     before = state.selection
     lost = _losses(state, health)
     ready = [feed for feed in (program.feed, program.backup) if feed and _ready(feed, before, lost, health)]
@@ -108,10 +111,10 @@ def step(
         after.shown is Shown.SLATE and after.message != before.message
     ):
         reason = _reason(before, after, program, state, lost)
-        by_command = state.program.command if not commanded else program.command
-        caused = reason in {"command", "off", "waiting"} or (commanded and reason == "appeared")
-        changes.append(Change(tick, after.picture, reason, by_command if caused else ""))
-    return SwitcherState(program, after, lost, since), after, changes
+        changes.append(Change(tick, after.picture, reason, program.command if pending else ""))
+    arrived = after.shown is Shown.FEED and after.feed == program.feed
+    pending = pending and not arrived and program.feed is not None
+    return SwitcherState(program, after, lost, since, pending), after, changes
 
 
 def _losses(state: SwitcherState, health: Mapping[str, InputHealth]) -> frozenset[str]:

@@ -19,7 +19,7 @@ def test_level_follows_size_and_rate(width: int, height: int, rate: int, level: 
 
 
 def test_no_level_is_a_wrong_specification() -> None:
-    with pytest.raises(SpecError, match="no H.264 level"):
+    with pytest.raises(SpecError, match=r"no H\.264 level"):
         level_for(3840, 3840, Fraction(120), 2_000_000)
 
 
