@@ -367,7 +367,7 @@ class LiveChannel:
         if window.open_parts or window.segments[-1].epoch == self.epoch:
             tail.append(PreloadHint(window.hint).line())
         for name, other in self._windows.items():
-            if other is not window and other.segments:
+            if other is not window and (other.segments or other.open_parts):
                 last_msn, last_part = other.newest
                 tail.append(RenditionReport(f"../{name}/{PLAYLIST}", last_msn, last_part).line())
         return text(lines).encode() + window.body(skipped) + (text(tail).encode() if tail else b"")
