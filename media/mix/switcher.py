@@ -162,7 +162,8 @@ def _without_picture(
     if heard:
         return Selection(Shown.SLATE, None, heard[0], Message.SOUND_ONLY)
     if program.feed is None:
-        return Selection(Shown.SLATE, None, None, Message.BREAK)
+        # A channel that never had a program is about to begin; one whose program was taken off is on a break.
+        return before if before == Selection() else Selection(Shown.SLATE, None, None, Message.BREAK)
     interrupted = before.shown is not Shown.SLATE or before.message in {Message.TROUBLE, Message.SOUND_ONLY}
     if (interrupted and waited > 0) or lost & {program.feed, program.backup}:
         return Selection(Shown.SLATE, None, None, Message.TROUBLE)
