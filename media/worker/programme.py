@@ -23,7 +23,7 @@ HOPELESS = 5.0
 """Seconds behind the clock after which the worker gives up: a new epoch is better than a picture from the past."""
 SPEED_WINDOW = 5.0
 JOIN_TIMEOUT = 5.0
-PREROLL = Fraction(1, 2)
+PREROLL = Fraction(3, 4)
 """Seconds of ticks off air before tick 0: an input needs 0.3 s to be taken, and viewers need not see the slate for it."""
 GO_TIMEOUT = 30.0
 

@@ -1,0 +1,219 @@
+"""Channels against a real store (SQLite) and an engine that only remembers what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from media.adapters.sql.channels import SqlChannelStore
+from media.contracts.channels import (
+    AddDateRange,
+    ChannelChanged,
+    ChannelSettings,
+    CreateChannel,
+    DateRange,
+    DeleteChannel,
+    GetChannel,
+    ListChannels,
+    Program,
+    ProgrammeNow,
+    RungValue,
+    SetProgram,
+    StartChannel,
+    StopChannel,
+    UpdateChannel,
+    WorkerLost,
+    WorkerStarted,
+)
+from media.model.channel import ChannelState
+from media.model.errors import ConflictError, NotFoundError, SpecError
+from media.node.channels import Channels
+from media.node.settings import ChannelSeed
+from media.ports import EngineEvent
+from runtime.bus.contract import Event
+from tests.support.media_database import fresh
+
+
+class Remembering:
+    """An engine whose work is this: to know what should run."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, dict[str, object]] = {}
+        self.starts: list[str] = []
+        self.told: list[tuple[str, str, dict[str, object]]] = []
+
+    async def ensure(self, name: str, config: dict[str, object]) -> None:
+        if name not in self.running:
+            self.running[name] = config
+            self.starts.append(name)
+
+    async def stop(self, name: str) -> None:
+        self.running.pop(name, None)
+
+    def tell(self, name: str, kind: str, data: dict[str, object]) -> None:
+        if name in self.running:
+            self.told.append((name, kind, data))
+
+
+class World:
+    def __init__(self, store: SqlChannelStore) -> None:
+        self.store = store
+        self.engine = Remembering()
+        self.events: list[Event] = []
+        self.channels = Channels(store, self.engine, self.events.append)
+
+    def restarted(self) -> World:
+        return World(self.store)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with fresh("sqlite", tmp_path) as database:
+        yield World(SqlChannelStore(database.engine))
+
+
+SMALL = ChannelSettings(width=320, height=180, ladder=[RungValue(height=180, bitrate=200_000)])
+
+
+def report(epoch: int = 1, **values: object) -> dict[str, object]:
+    return {
+        "epoch": epoch,
+        "anchor": 5_000_000,
+        "origin": "unix:/x",
+        "state": "live",
+        "ready": True,
+        **values,
+    }
+
+
+async def test_a_seed_is_made_once_and_later_changes_win(world: World) -> None:
+    seed = ChannelSeed(id="main", settings=SMALL, program="cam", backup="bars")
+    await world.channels.load([seed])
+    assert world.engine.running == {"main": {"channel": "main"}}
+    await world.channels.set_program(SetProgram(channel="main", feed="other"))
+    again = world.restarted()
+    await again.channels.load([seed])
+    view = await again.channels.get(GetChannel(channel="main"))
+    assert view.program == Program(feed="other", backup=None)
+    assert again.engine.starts == ["main"]
+
+
+async def test_a_stopped_channel_stays_off_air_over_a_restart(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    await world.channels.stop(StopChannel(channel="a"))
+    again = world.restarted()
+    await again.channels.load([])
+    assert again.engine.running == {}
+    view = await again.channels.start(StartChannel(channel="a"))
+    assert view.wanted
+    assert again.engine.starts == ["a"]
+
+
+async def test_worker_reports_become_state_and_events(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    world.events.clear()
+    world.channels.listen("a", EngineEvent.READY, report(state="slate", ready=False))
+    world.channels.listen("a", EngineEvent.TOLD, {"kind": "state", **report(picture="cam")})
+    view = await world.channels.get(GetChannel(channel="a"))
+    assert (view.state, view.picture, view.ready, view.origin) == (ChannelState.LIVE, "cam", True, "unix:/x")
+    world.channels.listen("a", EngineEvent.EXITED, {"reason": "killed by SIGKILL"})
+    view = await world.channels.get(GetChannel(channel="a"))
+    assert (view.state, view.origin, view.epoch) == (ChannelState.OFFLINE, "", 0)
+    started, *_ = [event for event in world.events if isinstance(event, WorkerStarted)]
+    lost, *_ = [event for event in world.events if isinstance(event, WorkerLost)]
+    assert (started.epoch, lost.epoch, lost.reason) == (1, 1, "killed by SIGKILL")
+    assert [e.channel.state for e in world.events if isinstance(e, ChannelChanged)] == [
+        ChannelState.SLATE,
+        ChannelState.LIVE,
+        ChannelState.OFFLINE,
+    ]
+
+
+async def test_reports_of_a_stopped_channel_are_ignored(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    await world.channels.stop(StopChannel(channel="a"))
+    world.channels.listen("a", EngineEvent.TOLD, {"kind": "state", **report()})
+    world.channels.listen("never-made", EngineEvent.TOLD, {"kind": "state", **report()})
+    assert (await world.channels.get(GetChannel(channel="a"))).state is ChannelState.OFFLINE
+
+
+async def test_programme_time_is_carried_forward_from_the_last_report(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    with pytest.raises(ConflictError):
+        await world.channels.now(ProgrammeNow(channel="a"))
+    world.channels.listen("a", EngineEvent.READY, report(time=7_000_000, monotonic=1_000_000_000))
+    monkeypatch.setattr("time.monotonic_ns", lambda: 3_500_000_000)
+    reply = await world.channels.now(ProgrammeNow(channel="a"))
+    assert (reply.time, reply.epoch) == (9_500_000, 1)
+
+
+async def test_new_settings_take_a_new_epoch_and_a_stale_version_is_refused(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    changed = SMALL.model_copy(update={"name": "Kitchen"})
+    view = await world.channels.update(UpdateChannel(channel="a", version=1, settings=changed))
+    assert (view.version, view.settings.name) == (2, "Kitchen")
+    assert world.engine.starts == ["a", "a"]
+    with pytest.raises(ConflictError):
+        await world.channels.update(UpdateChannel(channel="a", version=1, settings=SMALL))
+
+
+async def test_the_program_reaches_a_running_worker_with_its_command(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    command = SetProgram(channel="a", feed="cam", backup="bars")
+    await world.channels.set_program(command)
+    told = {"feed": "cam", "backup": "bars", "command": command.id}
+    assert world.engine.told == [("a", "program", told)]
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (CreateChannel(channel="Bad Id", settings=SMALL), "channel"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"rate": "0/0"})), "rate"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"rate": "1000"})), "rate"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"width": 321})), "width"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"part_frames": 7})), "part_frames"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"preset": "placebo"})), "preset"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"ladder": []})), "ladder"),
+    ],
+)
+async def test_a_channel_that_cannot_work_is_refused_by_field(
+    world: World, command: CreateChannel, field: str
+) -> None:
+    with pytest.raises(SpecError) as refused:
+        await world.channels.create(command)
+    assert refused.value.field == field
+    assert (await world.channels.list(ListChannels())).channels == []
+
+
+async def test_conflicts_and_unknown_channels(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    with pytest.raises(ConflictError):
+        await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    with pytest.raises(ConflictError):
+        await world.channels.delete(DeleteChannel(channel="a"))
+    with pytest.raises(SpecError) as refused:
+        await world.channels.set_program(SetProgram(channel="a", feed="x", backup="x"))
+    assert refused.value.field == "backup"
+    with pytest.raises(NotFoundError):
+        await world.channels.start(StartChannel(channel="nowhere"))
+    await world.channels.stop(StopChannel(channel="a"))
+    await world.channels.delete(DeleteChannel(channel="a"))
+    with pytest.raises(NotFoundError):
+        await world.channels.get(GetChannel(channel="a"))
+
+
+async def test_a_date_range_that_cannot_be_written_never_reaches_the_worker(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    world.channels.listen("a", EngineEvent.READY, report())
+    bad = DateRange(id="card", starts=1, attributes={"PRICE": "1"})
+    with pytest.raises(SpecError):
+        await world.channels.add_date_range(AddDateRange(channel="a", range=bad))
+    assert world.engine.told == []
+    good = DateRange(id="card", starts=1, attributes={"X-PRICE": "1"})
+    await world.channels.add_date_range(AddDateRange(channel="a", range=good))
+    assert [kind for _, kind, _ in world.engine.told] == ["daterange"]
