@@ -54,6 +54,18 @@ class ObstoreSegmentStore:
         except (BaseError, OSError, ValueError) as error:
             raise StoreError(f"{key} was not stored: {_first_line(error)}") from error
 
+    async def put_file(self, key: str, path: Path) -> int:
+        """Store a file of any size in bounded memory, replacing what is there; returns its size in bytes."""
+        name = _checked(key)
+        try:
+            size = (await asyncio.to_thread(path.stat)).st_size
+            await self._store.put_async(name, path, chunk_size=8 << 20, max_concurrency=2)
+            if self._root is not None:
+                await asyncio.to_thread(_sync, self._root / name)
+        except (BaseError, OSError, ValueError) as error:
+            raise StoreError(f"{key} was not stored: {_first_line(error)}") from error
+        return size
+
     async def get(self, key: str) -> bytes:
         """The whole object; raises `NotFoundError` where there is none."""
         try:

@@ -14,6 +14,8 @@ from media.contracts.jobs import JobState, JobView
 from media.model.errors import NotFoundError
 
 _J = jobs.c
+_INTERRUPTED = "begun again: its process ended"
+_TWICE = "its process ended twice while it ran"
 _VIEW = (_J.id, _J.kind, _J.recording, _J.state, _J.progress, _J.reason, _J.result, _J.size)
 
 
@@ -83,23 +85,29 @@ class SqlJobStore:
             )  # fmt: skip
 
     async def requeue(self) -> int:
-        """Queue again what ran when the process ended; returns how many."""
+        """Queue again what ran when the process ended, and fail what did so for the second time."""
+        ran = _J.state == JobState.RUNNING.value
         async with transaction(self._engine, "requeueing jobs") as connection:
+            await connection.execute(
+                update(jobs)
+                .where(ran, _J.reason == _INTERRUPTED)
+                .values(state=JobState.FAILED.value, reason=_TWICE, updated_at=_now())
+            )
             done = await connection.execute(
                 update(jobs)
-                .where(_J.state == JobState.RUNNING.value)
-                .values(state=JobState.QUEUED.value, progress=0.0, updated_at=_now())
+                .where(ran)
+                .values(state=JobState.QUEUED.value, progress=0.0, reason=_INTERRUPTED, updated_at=_now())
             )
         return done.rowcount
 
-    async def done(self, kind: str, recording: str) -> JobView | None:
-        """The finished job of this kind for the recording, if there is one."""
-        query = select(*_VIEW).where(
-            _J.kind == kind, _J.recording == recording, _J.state == JobState.DONE.value
-        )
+    async def find(self, kind: str, recording: str) -> JobView:
+        """The job of this kind for the recording; `NotFoundError` where there is none."""
+        query = select(*_VIEW).where(_J.kind == kind, _J.recording == recording)
         async with reading(self._engine, "reading a job") as connection:
             row = (await connection.execute(query)).mappings().first()
-        return None if row is None else _view(row)
+        if row is None:
+            raise NotFoundError(f"there is no {kind} of recording {recording!r}", field="recording")
+        return _view(row)
 
 
 def _now() -> int:

@@ -1,0 +1,1 @@
+"""PROCESS jobs: work on the tape that takes longer than a request. It survives restarts and says why it failed."""

@@ -1,0 +1,188 @@
+"""Runs queued exports, one at a time: an export reads and writes as fast as the disk does, and live goes first."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from media.adapters.av_remux import remux
+from media.contracts.jobs import ExportRecording, GetJob, JobState, JobView
+from media.jobs.store import JobStore
+from media.model.errors import ConflictError, MediaError, StoreError
+from media.ports import SegmentStore, TapeIndex
+from media.record.export import Run, plan
+from media.record.layout import export_key
+from media.record.recordings import RecordingStore
+from media.record.replay import select
+from runtime import logs
+
+log = logs.get("media.jobs")
+
+EXPORT = "export"
+_FETCH_TIMEOUT = 30.0
+_TELL_EVERY = 1.0
+"""Seconds between two reports of progress."""
+_LOOK_EVERY = 5.0
+"""Seconds after which the queue is looked at although nobody said that a job was added."""
+
+
+class ExportStore(SegmentStore, Protocol):
+    """The segment store, and whole files into it."""
+
+    async def put_file(self, key: str, path: Path) -> int:
+        """Store a file of any size in bounded memory, replacing what is there; returns its size in bytes."""
+        ...
+
+
+class Exports:
+    """Answers the commands of jobs and works the queue. `run` is a task of the owner."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        recordings: RecordingStore,
+        index: TapeIndex,
+        store: ExportStore,
+        folder: Path,
+        changed: Callable[[JobView], Awaitable[None]],
+        timeout: float = 3600.0,
+    ) -> None:
+        self._jobs = jobs
+        self._recordings = recordings
+        self._index = index
+        self._store = store
+        self._folder = folder
+        self._changed = changed
+        self._timeout = timeout
+        self._asked = asyncio.Event()
+
+    async def export(self, command: ExportRecording) -> JobView:
+        """Queue the export of an ended recording, or find the one there is."""
+        recording = await self._recordings.get(command.recording)
+        if command.only_existing:
+            return await self._jobs.find(EXPORT, recording.id)
+        if recording.running:
+            raise ConflictError(f"the recording {recording.id!r} is running", field="recording")
+        job = await self._jobs.ask(EXPORT, recording.id)
+        self._asked.set()
+        return job
+
+    async def get(self, command: GetJob) -> JobView:
+        """One job."""
+        return await self._jobs.get(command.job)
+
+    async def run(self) -> None:
+        """Work the queue for ever. A database that does not answer is tried again."""
+        await asyncio.to_thread(_empty, self._folder)
+        begun = False
+        while True:
+            self._asked.clear()
+            try:
+                if not begun:
+                    await self._jobs.requeue()
+                    begun = True
+                while (job := await self._jobs.take()) is not None:
+                    await self._work(job)
+            except StoreError as error:
+                log.warning("jobs cannot be worked on", reason=str(error))
+            try:
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+    async def _work(self, job: JobView) -> None:
+        log.info("job begins", job=job.id, kind=job.kind, recording=job.recording)
+        await self._changed(job)
+        try:
+            async with asyncio.timeout(self._timeout):
+                size = await self._export(job)
+        except asyncio.CancelledError:
+            # We are asked to stop: the next start goes on with it, and it was not its fault.
+            await self._jobs.save(job.model_copy(update={"state": JobState.QUEUED, "reason": ""}))
+            raise
+        except (MediaError, OSError, TimeoutError) as error:
+            reason = str(error) or f"it took longer than {self._timeout:g} s"
+            log.warning("job failed", job=job.id, recording=job.recording, reason=reason)
+            done = job.model_copy(update={"state": JobState.FAILED, "reason": reason})
+        else:
+            done = job.model_copy(
+                update={
+                    "state": JobState.DONE,
+                    "progress": 1.0,
+                    "reason": "",
+                    "result": export_key(job.recording),
+                    "size": size,
+                }
+            )
+            log.info("job done", job=job.id, recording=job.recording, size=size)
+        await self._jobs.save(done)
+        await self._changed(done)
+
+    async def _export(self, job: JobView) -> int:
+        recording = await self._recordings.get(job.recording)
+        segments = await self._index.between(recording.channel, recording.started, recording.ended)
+        inits = await self._index.inits(recording.channel)
+        runs = plan(select(segments, inits, recording.range, ended=True))
+        descriptor, name = await asyncio.to_thread(
+            tempfile.mkstemp, prefix=f"{job.id}.", suffix=".mp4", dir=self._folder
+        )
+        os.close(descriptor)
+        path = Path(name)
+        try:
+            await self._remux(job, runs, path)
+            return await self._store.put_file(export_key(recording.id), path)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    async def _remux(self, job: JobView, runs: Sequence[Run], path: Path) -> None:
+        loop = asyncio.get_running_loop()
+        stop = threading.Event()
+        reached = 0.0
+
+        def progress(value: float) -> None:
+            nonlocal reached
+            reached = value
+
+        def fetch(key: str) -> bytes:
+            future = asyncio.run_coroutine_threadsafe(self._store.get(key), loop)
+            try:
+                return future.result(_FETCH_TIMEOUT)
+            except TimeoutError as error:
+                future.cancel()
+                raise StoreError(f"{key} was not read within {_FETCH_TIMEOUT:g} s") from error
+
+        work = loop.run_in_executor(
+            None,
+            lambda: remux(runs, path, fetch=fetch, progress=progress, keep_going=lambda: not stop.is_set()),
+        )
+        try:
+            while not work.done():
+                await asyncio.wait([work], timeout=_TELL_EVERY)
+                view = job.model_copy(update={"progress": round(reached * 0.95, 3)})
+                await self._jobs.save(view)
+                await self._changed(view)
+            await work
+        except BaseException:
+            # The thread ends at its next segment; it must have ended before its file is removed.
+            stop.set()
+            try:
+                async with asyncio.timeout(_FETCH_TIMEOUT):
+                    await asyncio.wait([work])
+            finally:
+                if work.done() and not work.cancelled():
+                    work.exception()
+            raise
+
+
+def _empty(folder: Path) -> None:
+    """Make the folder, without what an export left that was killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.mp4"):
+        path.unlink(missing_ok=True)
