@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -61,4 +61,33 @@ class TokenStore(Protocol):
 
     async def sweep(self, now: int) -> int:
         """Remove what expired before `now`; returns how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayTape:
+    """What a recording's replay is made of: texts and where their objects are."""
+
+    multivariant: str
+    playlists: Mapping[str, str]
+    """Media playlist by rendition."""
+    objects: Mapping[str, str]
+    """Store key by name below the replay, such as ``v720/3-17.m4s`` or ``v720/init-3.mp4``."""
+
+
+class ReplayReader(Protocol):
+    """Reads recordings off the tape's index."""
+
+    async def open(self, channel: str, start: int, end: int) -> ReplayTape:
+        """The replay of a range of programme time in microseconds. Raises media's `NotFoundError` where nothing of it
+        is on tape, `StoreError` when the index cannot be read.
+        """
+        ...
+
+
+class PosterMaker(Protocol):
+    """Makes a still of encoded video; runs in a thread."""
+
+    def __call__(self, init: bytes, fragment: bytes, /) -> bytes:
+        """JPEG of the first picture of a fragment that begins with an IDR. Raises ValueError where there is none."""
         ...

@@ -46,6 +46,12 @@ class Media:
         return len(self.body) + len(self.gzipped) + 256
 
 
+def compressed(body: bytes, *, fresh_until: float = 0.0, target: int = 0) -> Media:
+    """A text with its gzip form, made once for all viewers; mtime 0, so that the same text is the same bytes."""
+    gzipped = gzip.compress(body, 5, mtime=0) if len(body) >= MIN_GZIP else b""
+    return Media(body, gzipped=gzipped, fresh_until=fresh_until, target=target)
+
+
 class NoSuchObjectError(Exception):
     """There is no such channel or object."""
 
@@ -147,13 +153,7 @@ class LiveMedia:
         head = body[:_HEAD]
         target, part = _TARGET.search(head), _PART_TARGET.search(head)
         keep = float(part[1]) / 2 if part else DEFAULT_HALF_PART
-        return Media(
-            body,
-            # Level 5 once for all viewers; mtime 0, so that the same text is the same bytes.
-            gzipped=gzip.compress(body, 5, mtime=0) if len(body) >= MIN_GZIP else b"",
-            fresh_until=self._clock() + keep,
-            target=int(target[1]) if target else 0,
-        )
+        return compressed(body, fresh_until=self._clock() + keep, target=int(target[1]) if target else 0)
 
     async def _from_origin(self, channel: str, name: str, query: str, kind: Kind) -> Fetched:
         deadline = self._clock() + self._limits.takeover

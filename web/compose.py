@@ -1,0 +1,185 @@
+"""The web process put together: the application from its ports, and the server around it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from media.ports import SegmentStore
+from runtime import logs
+from runtime.bus.calls import call
+from runtime.bus.contract import Command, CommandError, Value
+from runtime.bus.port import Bus
+from web.api import docs
+from web.api.dispatch import Dispatcher
+from web.api.services import Services
+from web.api.table import ROUTES
+from web.auth.tokens import Tokens, wall_micros
+from web.connections import Connections
+from web.health import GatherMetrics, Health
+from web.metrics import WebMetrics
+from web.pages import STATIC, Pages
+from web.playback.board import Board
+from web.playback.hls import HlsPages, Sender
+from web.playback.live import LiveLimits, LiveMedia
+from web.playback.posters import Posters
+from web.playback.replays import ReplayPages, Replays
+from web.playback.upstream import Upstream
+from web.ports import Ask, PosterMaker, ReplayReader, TokenStore
+from web.settings import AuthSettings, HttpSettings, PlaybackSettings
+
+log = logs.get("web")
+ReplyT = TypeVar("ReplyT", bound=Value)
+
+SWEEP_TOKENS_SECONDS = 600.0
+SHUTDOWN_SECONDS = 3.0
+"""What requests in progress get before their connections are closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything web needs from the outside."""
+
+    bus: Bus
+    tokens: TokenStore
+    store: SegmentStore
+    replays: ReplayReader
+    poster: PosterMaker
+    stand_in: Callable[[], bytes]
+    registry: CollectorRegistry
+    gather: GatherMetrics
+    http: HttpSettings = field(default_factory=HttpSettings)
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    playback: PlaybackSettings = field(default_factory=PlaybackSettings)
+    static: Path = STATIC
+    clock: Callable[[], float] = time.monotonic
+
+
+def asking(bus: Bus) -> Ask:
+    """Commands over a bus."""
+
+    async def ask(command: Command[ReplyT], /) -> ReplyT:
+        return await call(bus, command)
+
+    return ask
+
+
+class Web:
+    """The application with what must run beside it. Make it inside the event loop; `run` until cancelled, then `close`."""
+
+    def __init__(self, ports: Ports) -> None:
+        ask = asking(ports.bus)
+        playback, clock = ports.playback, ports.clock
+        self.metrics = WebMetrics(ports.registry)
+        self.board = Board(ports.bus, ask)
+        self.tokens = Tokens(ports.tokens, ports.auth.admin_token.get_secret_value(), clock=clock)
+        self.connections = Connections(
+            self.metrics,
+            limit=ports.http.max_connections,
+            reader_timeout=ports.http.slow_reader_timeout,
+            clock=clock,
+        )
+        self._upstream = Upstream()
+        limits = LiveLimits(
+            cache_bytes=playback.cache_mb << 20,
+            takeover=playback.takeover_seconds,
+            object_timeout=playback.object_timeout,
+            max_fetches=playback.max_fetches,
+        )
+        self.live = LiveMedia(self.board, self._upstream, limits, self.metrics, clock)
+        self._replays = Replays(
+            ask,
+            ports.replays,
+            ports.store,
+            self.live.objects,
+            self.metrics,
+            max_fetches=playback.max_fetches,
+            clock=clock,
+        )
+        self._posters = Posters(
+            self.live,
+            self._replays,
+            ask,
+            ports.poster,
+            ports.stand_in,
+            self.metrics,
+            keep=playback.poster_seconds,
+            clock=clock,
+        )
+        self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors)
+        services = Services(ask, self.tokens, ports.store, ports.http, ports.auth, clock)
+        self._token_store = ports.tokens
+        self.app = self._application(ports, services)
+
+    def _application(self, ports: Ports, services: Services) -> web.Application:
+        app = web.Application(client_max_size=ports.http.max_body)
+        sender = Sender(self.connections, self.metrics)
+        dispatcher = Dispatcher(services, self.metrics)
+        # The order is that of resolution: media first, the catch-all of the pages last.
+        HlsPages(self.live, sender, self.metrics).add_to(app)
+        ReplayPages(self._replays, sender).add_to(app)
+        self._posters.add_to(app)
+        docs.add_to(app)
+        Health(self.board, dispatcher, ports.gather).add_to(app)
+        dispatcher.add_to(app, ROUTES)
+        self.pages.add_to(app)
+        return app
+
+    async def run(self) -> None:
+        """Follow the channels, drop slow readers, forget expired tokens: until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.board.run(), name="web.board")
+            tasks.create_task(self.connections.run(), name="web.connections")
+            tasks.create_task(self._sweep_tokens(), name="web.tokens")
+
+    async def close(self) -> None:
+        """End fetches and connections to origins."""
+        await self._posters.close()
+        await self._replays.close()
+        await self.live.close()
+        await self._upstream.close()
+
+    async def _sweep_tokens(self) -> None:
+        while True:
+            try:
+                await self._token_store.sweep(wall_micros())
+            except CommandError as error:
+                log.warning("expired tokens were not removed", error=str(error))
+            await asyncio.sleep(SWEEP_TOKENS_SECONDS)
+
+
+@asynccontextmanager
+async def listening(site: Web, settings: HttpSettings) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port. Raises OSError where the address cannot be had."""
+    await site.pages.load()
+    runner = web.AppRunner(
+        site.app,
+        access_log=None,  # metrics count; a line for each part would be most of the log
+        keepalive_timeout=settings.keepalive_timeout,
+        max_line_size=settings.max_header,
+        max_field_size=settings.max_header,
+        lingering_time=1.0,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        handler_cancellation=True,
+    )
+    await runner.setup()
+    server: asyncio.Server | None = None
+    try:
+        assert runner.server is not None
+        factory = site.connections.factory(runner.server)
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(factory, settings.host or None, settings.port, backlog=1024)
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        if server is not None:
+            server.close()
+        await runner.cleanup()
+        await site.close()

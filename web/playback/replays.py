@@ -1,0 +1,158 @@
+"""``/replays/{show}/…``: an ended show's tape as VOD. The show says which recording, the recording which range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from media.contracts.tape import GetRecording
+from media.model.errors import NotFoundError, StoreError
+from media.ports import SegmentStore
+from runtime.bus.contract import CommandError
+from studio.contracts.shows import GetShow, ShowState
+from web.metrics import WebMetrics
+from web.playback import names
+from web.playback.cache import BytesCache, Flights, TooManyFlightsError
+from web.playback.hls import CORS, Sender, preflight
+from web.playback.live import Media, compressed
+from web.playback.names import Kind
+from web.ports import Ask, ReplayReader
+from web.problems import catalogue
+from web.problems.answer import ProblemError, from_command
+
+KEEP_SECONDS = 20.0
+"""How long a replay's playlists are kept: at most so long a deleted recording is still listed."""
+CACHE_BYTES = 64 << 20
+"""For texts and names of replays: an hour of four renditions takes about 2 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One show's replay, ready to be served."""
+
+    multivariant: Media
+    playlists: dict[str, Media]
+    objects: dict[str, str]
+    fresh_until: float
+
+    @property
+    def cost(self) -> int:
+        """Bytes it counts for."""
+        texts = self.multivariant.cost + sum(media.cost for media in self.playlists.values())
+        return texts + 250 * len(self.objects)
+
+
+class Replays:
+    """Replays by show; objects go into the cache that live media uses, under the same keys as the store's."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        reader: ReplayReader,
+        store: SegmentStore,
+        objects: BytesCache[Media],
+        metrics: WebMetrics,
+        *,
+        max_fetches: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ask = ask
+        self._reader = reader
+        self._store = store
+        self._objects = objects
+        self._metrics = metrics
+        self._clock = clock
+        self._replays: BytesCache[Replay] = BytesCache(CACHE_BYTES)
+        self._opening: Flights[Replay] = Flights(max_fetches)
+        self._reading: Flights[Media] = Flights(max_fetches)
+
+    async def open(self, show: str) -> Replay:
+        """The replay. Raises `NotFoundError`, `StoreError`, `CommandError`, `TooManyFlightsError`."""
+        replay = self._replays.get(show)
+        if replay is not None and self._clock() < replay.fresh_until:
+            return replay
+        return await self._opening.join(show, lambda: self._open(show))
+
+    async def object(self, replay: Replay, name: str, kind: Kind) -> Media:
+        """An object of the replay. Raises as `open`."""
+        key = replay.objects.get(name)
+        if key is None:
+            raise NotFoundError(name)
+        media = self._objects.get(key)
+        if media is not None:
+            self._metrics.hls_hits.labels(kind.value).inc()
+            return media
+        self._metrics.hls_misses.labels(kind.value).inc()
+
+        async def read() -> Media:
+            found = Media(await self._store.get(key))
+            self._metrics.fetches.labels(kind.value, "tape").inc()
+            self._objects.put(key, found)
+            self._metrics.cache_bytes.set(self._objects.bytes)
+            return found
+
+        return await self._reading.join(key, read)
+
+    async def close(self) -> None:
+        """End all reads."""
+        await self._opening.close()
+        await self._reading.close()
+
+    async def _open(self, name: str) -> Replay:
+        show = await self._ask(GetShow(show=name, cause="web.replay"))
+        if show.state is not ShowState.ENDED or not show.recording:
+            raise NotFoundError(f"{name} has no replay yet")
+        recording = await self._ask(GetRecording(recording=show.recording, cause="web.replay"))
+        tape = await self._reader.open(recording.channel, recording.started, recording.ended)
+        replay = Replay(
+            compressed(tape.multivariant.encode()),
+            {rendition: compressed(text.encode()) for rendition, text in tape.playlists.items()},
+            dict(tape.objects),
+            self._clock() + KEEP_SECONDS,
+        )
+        self._replays.put(name, replay)
+        return replay
+
+
+class ReplayPages:
+    """The handlers."""
+
+    def __init__(self, replays: Replays, sender: Sender) -> None:
+        self._replays = replays
+        self._sender = sender
+
+    def add_to(self, app: web.Application) -> None:
+        """Register the paths."""
+        app.router.add_get("/replays/{show}/{name:.+}", self.get)
+        app.router.add_route("OPTIONS", "/replays/{show}/{name:.+}", preflight)
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """One object or playlist."""
+        show, name = request.match_info["show"], request.match_info["name"]
+        kind = names.kind_of(name) if names.SHOW.fullmatch(show) else None
+        if kind is None or kind is Kind.PART:
+            return ProblemError(catalogue.NOT_FOUND, headers=CORS).response(request)
+        try:
+            return await self._found(request, show, name, kind)
+        except NotFoundError:
+            problem = ProblemError(catalogue.NOT_FOUND)
+        except (StoreError, TooManyFlightsError):
+            problem = ProblemError(catalogue.UNAVAILABLE, headers={"Retry-After": "1"})
+        except CommandError as error:
+            problem = from_command(error)
+        except ProblemError as error:
+            problem = error
+        problem.headers.update(CORS)
+        return problem.response(request)
+
+    async def _found(self, request: web.Request, show: str, name: str, kind: Kind) -> web.StreamResponse:
+        replay = await self._replays.open(show)
+        if kind is not Kind.PLAYLIST:
+            return await self._sender.media(request, await self._replays.object(replay, name, kind), kind)
+        rendition = name.rpartition("/")[0]
+        playlist = replay.playlists.get(rendition) if rendition else replay.multivariant
+        if playlist is None:
+            raise NotFoundError(name)
+        return await self._sender.playlist(request, playlist, "public, max-age=20")
