@@ -29,7 +29,7 @@ Samples = npt.NDArray[np.float32]
 _MOVFLAGS = "cmaf+frag_custom+empty_moov+default_base_moof+skip_trailer"
 _WARM_FRAMES = 8
 _SCALING = Interpolation.BICUBIC
-"""What the ffmpeg program's scale filter does by default; see docs on performance for what it costs."""
+"""What the ffmpeg program's scale filter does by default, so that the two compare. Area would save 2 % of a channel's CPU."""
 
 
 class _Head:

@@ -106,7 +106,9 @@ class Mixer(Generic[PictureT]):
             health[feed] = item.health = item.timeline.advance(tick)
         self._state, selection, changes = step(self._state, health, self._program, tick, self._seconds)
         for feed, item in self._inputs.items():
-            item.timeline.settled = feed in {selection.feed, selection.sound} or item.timeline.settled
+            # On air an input's latency moves gently; one that was lost is placed anew, unseen, before it returns.
+            on_air = feed in {selection.feed, selection.sound}
+            item.timeline.settled = on_air or (item.timeline.settled and item.health.moving)
         return Mixed(
             tick, self._picture(selection, tick), self._samples(selection, tick), selection, tuple(changes)
         )

@@ -113,6 +113,29 @@ def test_frozen_picture_is_fitted_once_and_sound_ends_softly() -> None:
     assert not sound[-1600:].any()
 
 
+def test_feed_that_returns_later_than_before_is_placed_anew_unseen() -> None:
+    show = Show()
+    show.mixer.set_program(Program("a"))
+    timeline = None
+    line = np.arange(0, 1600 * 400, dtype=np.float32)[:, None].repeat(2, 1) * np.float32(1e-6)
+    late = 0
+    for tick in range(360):
+        if tick == 100:
+            late = 20  # gone for four seconds, then back over a slower way
+        if tick < 100 or tick >= 220:
+            door = show.mixer.attach("a")
+            at = tick - late
+            door.put_picture(DecodedPicture(at * 1_000_000 // 30, f"a{at}"))
+            door.put_sound(DecodedSound(at * 1_000_000 // 30, line[at * 1600 : (at + 1) * 1600]))
+        mixed = show.mixer.tick(tick)
+        timeline = show.mixer.timeline("a")
+        if tick >= 260:
+            number, sample = int(mixed.picture[1:]), float(mixed.samples[0, 0]) / 1e-6 / 1600
+            assert abs(number - sample) <= 0.6
+    assert timeline
+    assert timeline.resyncs == 0
+
+
 def test_detached_feed_on_air_leaves_its_last_picture_and_no_crash() -> None:
     show = Show()
     show.sending["a"] = 0.5
