@@ -6,7 +6,7 @@ taken in both spellings; every other codec is refused by name, so that whoever s
 
 from __future__ import annotations
 
-from media.ingest.rtmp.times import DecodeTimes
+from media.ingest.rtmp.times import DecodeTimes, Unwrapper
 from media.model.errors import SourceError
 from media.model.tracks import Codec, EncodedPacket, MediaKind, TrackHeader
 
@@ -33,11 +33,12 @@ Unit = TrackHeader | EncodedPacket
 
 
 class TrackReader:
-    """One publisher's audio and video tags. Times go in as unwrapped milliseconds, come out as microseconds."""
+    """One publisher's audio and video tags. Stamps go in as sent, come out as microseconds on one unwrapped clock."""
 
-    __slots__ = ("_headers", "_times", "ignored")
+    __slots__ = ("_clock", "_headers", "_times", "ignored")
 
     def __init__(self) -> None:
+        self._clock = Unwrapper()
         self._headers: dict[MediaKind, TrackHeader] = {}
         self._times = {kind: DecodeTimes() for kind in MediaKind}
         self.ignored = 0
@@ -48,23 +49,23 @@ class TrackReader:
         """Decode times put in order so far."""
         return sum(times.corrected for times in self._times.values())
 
-    def video(self, body: bytes, millis: int, arrived: int) -> Unit | None:
+    def video(self, body: bytes, stamp: int, arrived: int) -> Unit | None:
         """A video message's body; None for what carries nothing. Raises `SourceError` for other codecs."""
         if len(body) < 5 or body[0] >> 4 & 0x07 == _SEEKING:
             self.ignored += 1
             return None
         if body[0] & 0x80:
-            return self._enhanced_video(body, millis, arrived)
+            return self._enhanced_video(body, stamp, arrived)
         codec, packet_type, key = body[0] & 0x0F, body[1], body[0] >> 4 == 1
         if codec != _H264:
             raise SourceError(_refusal("video", _VIDEO_CODECS.get(codec, f"codec {codec}"), "H.264"))
         if packet_type == _START:
             return self._new_header(_avc_header(body[5:]))
         if packet_type == _CODED:
-            return self._unit(MediaKind.VIDEO, body[5:], millis, _signed24(body, 2), arrived, keyframe=key)
+            return self._unit(MediaKind.VIDEO, body[5:], stamp, _signed24(body, 2), arrived, keyframe=key)
         return None  # end of sequence
 
-    def _enhanced_video(self, body: bytes, millis: int, arrived: int) -> Unit | None:
+    def _enhanced_video(self, body: bytes, stamp: int, arrived: int) -> Unit | None:
         packet_type, key, fourcc = body[0] & 0x0F, body[0] >> 4 & 0x07 == 1, body[1:5]
         if packet_type > _METADATA or fourcc != b"avc1":
             name = _FOURCC.get(fourcc, "multitrack or unknown video")
@@ -72,12 +73,12 @@ class TrackReader:
         if packet_type == _START:
             return self._new_header(_avc_header(body[5:]))
         if packet_type == _CODED and len(body) >= 8:
-            return self._unit(MediaKind.VIDEO, body[8:], millis, _signed24(body, 5), arrived, keyframe=key)
+            return self._unit(MediaKind.VIDEO, body[8:], stamp, _signed24(body, 5), arrived, keyframe=key)
         if packet_type == _CODED_X:
-            return self._unit(MediaKind.VIDEO, body[5:], millis, 0, arrived, keyframe=key)
+            return self._unit(MediaKind.VIDEO, body[5:], stamp, 0, arrived, keyframe=key)
         return None
 
-    def audio(self, body: bytes, millis: int, arrived: int) -> Unit | None:
+    def audio(self, body: bytes, stamp: int, arrived: int) -> Unit | None:
         """An audio message's body; None for what carries nothing. Raises `SourceError` for other codecs."""
         if len(body) < 2:
             self.ignored += 1
@@ -98,7 +99,7 @@ class TrackReader:
             raise SourceError(_refusal("audio", _AUDIO_CODECS.get(codec, f"codec {codec}"), "AAC"))
         if start:
             return self._new_header(aac_header(body[at:]))
-        return self._unit(MediaKind.AUDIO, body[at:], millis, 0, arrived, keyframe=True)
+        return self._unit(MediaKind.AUDIO, body[at:], stamp, 0, arrived, keyframe=True)
 
     def _new_header(self, header: TrackHeader | None) -> TrackHeader | None:
         # Some encoders repeat their header with each keyframe: that is no change.
@@ -108,12 +109,12 @@ class TrackReader:
         return header
 
     def _unit(
-        self, kind: MediaKind, data: bytes, millis: int, offset: int, arrived: int, *, keyframe: bool
+        self, kind: MediaKind, data: bytes, stamp: int, offset: int, arrived: int, *, keyframe: bool
     ) -> EncodedPacket | None:
         if kind not in self._headers or not data:
             self.ignored += 1
             return None
-        micros = millis * 1000
+        micros = self._clock.unwrap(stamp) * 1000
         dts = self._times[kind].fix(micros)
         return EncodedPacket(kind, micros + offset * 1000, dts, keyframe, data, arrived)
 

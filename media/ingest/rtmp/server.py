@@ -271,7 +271,9 @@ class Connection(asyncio.Protocol):
         elif isinstance(event, EncoderNamed):
             sink.named(f"{self._peer} {event.name}")
         elif isinstance(event, Unpublished):
-            self._finish("the sender ended the stream")
+            # GStreamer takes it for a broken connection when we close first: it is given a moment to close itself.
+            self._let_go("the sender ended the stream")
+            self._closing = self._server.clock.monotonic()
 
     def _publish(self, key: str) -> None:
         try:

@@ -15,7 +15,6 @@ from media.ingest.rtmp import amf0, chunks
 from media.ingest.rtmp.chunks import ChunkReader, Message
 from media.ingest.rtmp.flv import TrackReader
 from media.ingest.rtmp.handshake import Handshake
-from media.ingest.rtmp.times import Unwrapper
 from media.model.errors import SourceError
 from media.model.tracks import EncodedPacket, TrackHeader
 
@@ -85,7 +84,6 @@ class Session:
         self._handshake = Handshake(random)
         self._reader = ChunkReader(self.limits.message_before_publish)
         self._tracks = TrackReader()
-        self._clock = Unwrapper()
         self._outgoing = bytearray()
         self._app_rest = ""
         self._commands = 0
@@ -158,9 +156,8 @@ class Session:
         if kind in {chunks.VIDEO, chunks.AUDIO}:
             if self.state is not State.PUBLISHING:
                 raise SourceError("media was sent before publish")
-            millis = self._clock.unwrap(message.timestamp)
             read = self._tracks.video if kind == chunks.VIDEO else self._tracks.audio
-            unit = read(message.payload, millis, arrived)
+            unit = read(message.payload, message.timestamp, arrived)
             if unit is not None:
                 events.append(unit)
         elif kind in {chunks.COMMAND, chunks.COMMAND_AMF3}:

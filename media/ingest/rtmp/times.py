@@ -14,13 +14,18 @@ DISORDER = 3_000_000
 
 
 class Unwrapper:
-    """Milliseconds modulo 2^32 (or 2^24 from senders without the extended field) → unwrapped milliseconds."""
+    """Milliseconds modulo 2^32 (or 2^24 from senders without the extended field) → unwrapped milliseconds.
 
-    __slots__ = ("_last", "_total")
+    Give it the stamps of coded units only: headers and metadata mostly carry 0, whatever the clock says.
+    """
+
+    __slots__ = ("_last", "_short", "_total")
 
     def __init__(self) -> None:
         self._last: int | None = None
         self._total = 0
+        self._short = False
+        """The sender's stamps were seen to wrap at 2^24."""
 
     def unwrap(self, stamp: int) -> int:
         """The stamp on the session's clock: the first as sent, later ones nearest to their forerunner."""
@@ -28,10 +33,12 @@ class Unwrapper:
             self._total = stamp
         else:
             step = (stamp - self._last + _RANGE // 2) % _RANGE - _RANGE // 2
-            if abs(step) > _RANGE24 // 2 and max(stamp, self._last) < _RANGE24:
-                shorter = step + _RANGE24 if step < 0 else step - _RANGE24
-                if abs(shorter) <= _NEAR_WRAP:
-                    step = shorter
+            if max(stamp, self._last) < _RANGE24:
+                if step < 0 and step + _RANGE24 <= _NEAR_WRAP:
+                    step += _RANGE24
+                    self._short = True
+                elif self._short and _RANGE24 - step <= _NEAR_WRAP:  # a straggler from before the wrap
+                    step -= _RANGE24
             self._total += step
         self._last = stamp
         return self._total

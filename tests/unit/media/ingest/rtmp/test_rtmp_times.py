@@ -64,3 +64,8 @@ def test_a_large_fall_is_a_jump() -> None:
         1_000_000,
     ]
     assert (times.corrected, times.jumps) == (1, 1)
+
+
+def test_a_jump_that_looks_like_a_wrap_backwards_is_none() -> None:
+    unwrapper = Unwrapper()
+    assert [unwrapper.unwrap(each) for each in (0, 16_776_000)] == [0, 16_776_000]
