@@ -84,7 +84,7 @@ $(UV):
 
 $(FRONT)/node_modules/.installed: $(FRONT)/package.json $(FRONT)/package-lock.json | .venv/.run
 	@echo 'installing the front end'
-	@$(NPM) ci --silent --no-audit --no-fund
+	@$(NPM) ci --loglevel=error --no-audit --no-fund
 	@touch $@
 
 $(FRONT)/.generated: $(API) $(FRONT)/node_modules/.installed
