@@ -41,7 +41,7 @@ async def test_what_is_collected_from_an_origin_conforms(
     client = await aiohttp_client(make_app(live, _NoStore(), wait_timeout=1.0))
 
     async def feed() -> None:
-        for count, part in enumerate(parts(SPEC, 1, 0, ANCHOR, 60)):
+        for count, part in enumerate(parts(SPEC, 1, 0, ANCHOR, 20)):
             live.add(part)
             if (
                 count > 20 and count % 3 == 2
