@@ -14,6 +14,7 @@ from typing import Protocol
 
 from media.model.time import MICROSECONDS, ProgrammeTime
 from media.ports import SegmentStore
+from media.record.gaps import TOLERANCE
 from media.record.ranges import Range, subtract
 from media.record.recordings import Recording, RecordingStore
 
@@ -169,22 +170,26 @@ async def sweep(
             continue
         window = windows.get(channel)
         horizons[channel] = now if window is None else horizon(now, newest, window)
-        mine = [r.range for r in kept if r.channel == channel]
+        mine = [_protected(r) for r in kept if r.channel == channel]
         slices += await index.slices(channel, subtract(Range(0, horizons[channel]), mine))
     decision = decide(policy, now=now, free=free, horizons=horizons, recordings=kept, slices=slices)
     for recording in decision.recordings:
         await recordings.delete(recording, now)
     objects = 0
     for channel, before in decision.before.items():
-        ranges = [
-            (r.range.start, r.range.end)
-            for r in kept
-            if r.channel == channel and r.id not in decision.recordings
-        ]
+        mine = [_protected(r) for r in kept if r.channel == channel and r.id not in decision.recordings]
+        ranges = [(one.start, one.end) for one in mine]
         keys = await index.forget_before(channel, ProgrammeTime(before), ranges)
         await store.delete(keys)
         objects += len(keys)
     return Swept(objects, decision.recordings, decision.reasons)
+
+
+def _protected(recording: Recording) -> Range:
+    """What a recording keeps. A little more than its range: renditions end at slightly different times, and a segment
+    must not stay in one that went in another.
+    """
+    return Range(recording.range.start - TOLERANCE, recording.range.end + TOLERANCE)
 
 
 async def _measured(

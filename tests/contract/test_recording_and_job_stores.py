@@ -10,7 +10,7 @@ import pytest
 
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
-from media.contracts.jobs import JobState
+from media.contracts.jobs import JobState, JobView
 from media.model.errors import ConflictError, NotFoundError
 from media.model.time import ProgrammeTime
 from runtime.database import Database
@@ -102,7 +102,7 @@ async def test_jobs_are_taken_oldest_first_and_by_one_alone(jobs: SqlJobStore) -
     assert all(job.state is JobState.RUNNING for job in got)
 
 
-async def _all(jobs: SqlJobStore) -> AsyncIterator[object]:
+async def _all(jobs: SqlJobStore) -> AsyncIterator[JobView]:
     while (job := await jobs.take()) is not None:
         yield job
 
@@ -131,5 +131,15 @@ async def test_what_ran_when_the_process_ended_is_queued_again(jobs: SqlJobStore
     assert await jobs.requeue() == 0
     done = await jobs.ask("export", "r1")
     assert (done.state, done.result, done.size) == (JobState.DONE, "k", 5)
-    assert await jobs.done("export", "r1") == done
-    assert await jobs.done("export", "r2") is None
+    assert await jobs.find("export", "r1") == done
+    with pytest.raises(NotFoundError):
+        await jobs.find("export", "r2")
+
+
+async def test_a_job_that_ends_its_process_twice_has_failed(jobs: SqlJobStore) -> None:
+    job = await jobs.ask("export", "r1")
+    for queued in (1, 0):
+        await jobs.take()
+        assert await jobs.requeue() == queued
+    assert (await jobs.get(job.id)).state is JobState.FAILED
+    assert "twice" in (await jobs.get(job.id)).reason
