@@ -9,6 +9,7 @@ from media.contracts.channels import DateRange as DateRangeValue
 from media.model.channel import ChannelSpec, Rung
 from media.model.errors import SpecError
 from media.model.time import MICROSECONDS, ProgrammeTime
+from media.packaging.parts import Grid
 from media.packaging.playlist import DateRange
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium")
@@ -25,7 +26,7 @@ def to_spec(channel: str, settings: ChannelSettings) -> ChannelSpec:
         ) from error
     if settings.preset not in PRESETS:
         raise SpecError(f"preset must be one of {', '.join(PRESETS)}", field="preset")
-    return ChannelSpec(
+    spec = ChannelSpec(
         id=channel,
         name=settings.name,
         width=settings.width,
@@ -43,6 +44,8 @@ def to_spec(channel: str, settings: ChannelSettings) -> ChannelSpec:
         preset=settings.preset,
         burn_in=settings.burn_in,
     )
+    Grid.of(spec, 0)  # parts that no player could be promised are refused here, not by a worker that fails
+    return spec
 
 
 def to_date_range(value: DateRangeValue) -> DateRange:

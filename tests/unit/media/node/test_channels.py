@@ -177,6 +177,7 @@ async def test_the_program_reaches_a_running_worker_with_its_command(world: Worl
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"rate": "1000"})), "rate"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"width": 321})), "width"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"part_frames": 7})), "part_frames"),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"part_frames": 1})), "part_frames"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"preset": "placebo"})), "preset"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"ladder": []})), "ladder"),
     ],
