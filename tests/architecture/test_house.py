@@ -6,6 +6,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import pkgutil
 import re
 import sys
@@ -180,3 +181,17 @@ def test_links_in_the_docs_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in link:
             assert (page.parent / link).exists(), f"{shown(page)} → {link}"
+
+
+def test_the_front_ends_lock_knows_the_packages_of_every_platform() -> None:
+    """A registry that does not serve some platform's optional package makes npm leave it out of the lock, and then
+    `npm ci` refuses the lock on every machine ("Missing: … from lock file").
+    """
+    locked = json.loads((ROOT / "web/frontend/package-lock.json").read_text(encoding="utf-8"))["packages"]
+    missing = [
+        dependency
+        for name, entry in locked.items()
+        for dependency in entry.get("optionalDependencies", {})
+        if f"node_modules/{dependency}" not in locked and f"{name}/node_modules/{dependency}" not in locked
+    ]
+    assert not missing
