@@ -8,6 +8,7 @@ from typing import Any
 
 from media.contracts.channels import WorkerStarted
 from runtime import ids, logs
+from runtime.bus.announcer import Announcer
 from runtime.bus.calls import EventStream, Handler, events, serve
 from runtime.bus.contract import Command, CommandError, Event, Fault, Value
 from runtime.bus.port import Bus
@@ -21,7 +22,6 @@ from studio.settings import StudioSettings
 from studio.showlog.journals import Journals
 from studio.showlog.programme import ProgrammeTimes
 from studio.showlog.witness import WATCHED
-from studio.shows.announcer import Announcer
 from studio.shows.media import MediaDesk
 from studio.shows.newsroom import Newsroom
 from studio.shows.service import ShowService

@@ -9,8 +9,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from runtime.bus.announcer import Announcer
 from studio.showlog.journals import Journals
-from studio.shows.announcer import Announcer
 
 
 class StudioCollector(Collector):

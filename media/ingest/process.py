@@ -12,7 +12,6 @@ from media.adapters.feed_socket import FeedSocketServer
 from media.adapters.sql.feeds import SqlFeedStore
 from media.contracts import feeds as contract
 from media.contracts.faults import Handler, guarded
-from media.ingest.announcer import Announcer
 from media.ingest.feeds import FeedRegistry
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
 from media.ingest.rtmp.session import APP, Limits
@@ -22,6 +21,7 @@ from media.ingest.store import FeedStore
 from media.model.errors import SpecError
 from media.model.feed import FeedKind
 from runtime import logs
+from runtime.bus.announcer import Announcer
 from runtime.bus.calls import serve
 from runtime.bus.contract import Command
 from runtime.bus.opening import open_bus
