@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections.abc import Callable
 from typing import cast
 
@@ -100,5 +103,9 @@ class Connections:
 
     def _drop(self, transport: asyncio.BaseTransport) -> None:
         self._metrics.slow_readers.inc()
+        # A reset, so that the kernel lets its share of the unsent bytes go too (SO_LINGER of 0, socket(7)).
+        if (connection := transport.get_extra_info("socket")) is not None:
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # abort, not close: close would wait for the very bytes that are not taken.
         cast("asyncio.Transport", transport).abort()

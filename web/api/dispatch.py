@@ -79,6 +79,8 @@ class Dispatcher:
             if route.role is not None and (caller is None or not caller.role.covers(route.role)):
                 _refuse(route, caller)
             self._check_site(request, caller)
+            if route.credential:
+                self._check_failures(request)
             call = Call(
                 request, self._services, caller, _query(route, request), await self._body(route, request)
             )
@@ -87,6 +89,8 @@ class Dispatcher:
                 return answer
             return _response(route, request, answer)
         except ProblemError as problem:
+            if route.credential and problem.kind is catalogue.UNAUTHENTICATED:
+                self._failures.take(self.address(request), self._services.clock())
             return problem.response(request)
         except CommandError as error:
             return from_command(error).response(request)
@@ -116,20 +120,21 @@ class Dispatcher:
             cookie = request.cookies.get(COOKIE, "")
             # An old cookie makes a guest, not an error: the page must show, and tell that one may log in again.
             return await self._services.tokens.verify(cookie) if cookie else None
-        address = self.address(request)
-        now = self._services.clock()
-        if wait := self._failures.wait(address, now):
-            self._metrics.rate_limited.labels("failures").inc()
-            raise _too_many(wait)
+        self._check_failures(request)
         scheme, _, text = header.partition(" ")
         identity = await self._services.tokens.verify(text.strip()) if scheme.lower() == "bearer" else None
         if identity is None:
-            self._failures.take(address, now)
+            self._failures.take(self.address(request), self._services.clock())
             raise ProblemError(
                 catalogue.UNAUTHENTICATED,
                 headers={"WWW-Authenticate": 'Bearer realm="gachi", error="invalid_token"'},
             )
         return identity
+
+    def _check_failures(self, request: web.Request) -> None:
+        if wait := self._failures.wait(self.address(request), self._services.clock()):
+            self._metrics.rate_limited.labels("failures").inc()
+            raise _too_many(wait)
 
     def _limit(self, request: web.Request, caller: Identity | None) -> None:
         now = self._services.clock()

@@ -112,6 +112,8 @@ class Route:
     """Type of the answer; with another than JSON the handler streams it by itself (`response` is then one line)."""
     versioned: bool = False
     """Answers carry an ETag; with PUT, PATCH and DELETE the request may carry If-Match."""
+    credential: bool = False
+    """The body carries a token: wrong ones are counted, and many of them refused, as in the header."""
     problems: Sequence[Kind] = ()
     """Kinds beyond those that every route may answer with."""
     note: str = ""

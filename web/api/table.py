@@ -83,7 +83,7 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/tokens/{token}", ADMIN, "Revoke an API token", tokens.revoke_token, "tokens", status=204),
     Route("GET", "/session", None, "Who am I", tokens.get_session, "session", response=wire.Session),
     Route("POST", "/session", None, "Log in with a token", tokens.open_session, "session",
-          body=wire.SessionCreate, response=wire.Session, status=201, problems=(catalogue.UNAUTHENTICATED,),
+          body=wire.SessionCreate, response=wire.Session, status=201, credential=True, problems=(catalogue.UNAUTHENTICATED,),
           note="Sets a cookie for this site's pages."),
     Route("DELETE", "/session", None, "Log out", tokens.close_session, "session", status=204),
 )  # fmt: skip

@@ -1,0 +1,54 @@
+"""PROCESS web: all that a browser talks to. Several may run; each keeps its own cache."""
+
+from __future__ import annotations
+
+import asyncio
+
+from prometheus_client import REGISTRY, generate_latest
+
+from media.adapters.obstore_store import ObstoreSegmentStore
+from media.adapters.sql.tape import SqlTapeIndex
+from runtime import logs
+from runtime.bus import open_bus
+from runtime.database import Database
+from runtime.settings import Settings
+from runtime.supervision.lifeline import Lifeline
+from web.adapters.replay import TapeReplayReader
+from web.adapters.sql import SqlTokenStore
+from web.adapters.stills import stand_in, still_of
+from web.compose import Ports, Web, listening
+from web.settings import AuthSettings, HttpSettings, PlaybackSettings
+
+log = logs.get("web")
+
+
+async def gather() -> bytes:
+    """This process's figures."""
+    return generate_latest(REGISTRY)
+
+
+async def main(settings: Settings, lifeline: Lifeline) -> None:
+    """Run until the lifeline says stop."""
+    http = settings[HttpSettings]
+    async with open_bus(settings) as bus, Database.of(settings) as database:
+        ports = Ports(
+            bus=bus,
+            tokens=SqlTokenStore(database),
+            store=ObstoreSegmentStore.local(settings.data / "tape"),
+            replays=TapeReplayReader(SqlTapeIndex(database.engine)),
+            poster=still_of,
+            stand_in=stand_in,
+            registry=REGISTRY,
+            gather=gather,
+            http=http,
+            auth=settings[AuthSettings],
+            playback=settings[PlaybackSettings],
+        )
+        site = Web(ports)
+        async with listening(site, http) as port:
+            log.info("listening", host=http.host, port=port)
+            lifeline.ready(host=http.host, port=port)
+            async with asyncio.TaskGroup() as tasks:
+                running = tasks.create_task(site.run(), name="web.run")
+                await lifeline.stopping()
+                running.cancel()
