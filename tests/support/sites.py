@@ -1,0 +1,217 @@
+"""A whole web process over a local bus, with owners and a real origin, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import SecretStr
+
+from media.adapters.obstore_store import ObstoreSegmentStore
+from media.model.errors import NotFoundError
+from runtime.bus.local import LocalBus
+from tests.support.owners import Owners
+from web.adapters.stills import stand_in, still_of
+from web.compose import Ports, Web, listening
+from web.ports import ReplayTape, TokenRecord
+from web.settings import AuthSettings, HttpSettings, PlaybackSettings
+
+ADMIN = "the-administrators-token"
+
+
+class MemoryTokens:
+    """A `TokenStore` that forgets at the end."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, TokenRecord] = {}
+
+    async def add(self, record: TokenRecord) -> None:
+        self.records[record.id] = record
+
+    async def find(self, token: str) -> TokenRecord | None:
+        return self.records.get(token)
+
+    async def tokens(self) -> Sequence[TokenRecord]:
+        return sorted((r for r in self.records.values() if not r.parent), key=lambda r: r.created)
+
+    async def revoke(self, token: str) -> bool:
+        found = self.records.pop(token, None)
+        self.records = {key: r for key, r in self.records.items() if r.parent != token}
+        return found is not None
+
+    async def touch(self, token: str, used: int) -> None:
+        if token in self.records:
+            self.records[token] = replace(self.records[token], used=used)
+
+    async def sweep(self, now: int) -> int:
+        old = [key for key, record in self.records.items() if 0 < record.expires <= now]
+        for key in old:
+            del self.records[key]
+        return len(old)
+
+
+class MemoryReplays:
+    """A `ReplayReader` of tapes that a test puts in."""
+
+    def __init__(self) -> None:
+        self.tapes: dict[str, ReplayTape] = {}
+        self.opened = 0
+
+    async def open(self, channel: str, start: int, end: int) -> ReplayTape:
+        self.opened += 1
+        if channel not in self.tapes:
+            raise NotFoundError("nothing on tape")
+        return self.tapes[channel]
+
+
+MULTIVARIANT = (
+    "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+    '#EXT-X-STREAM-INF:BANDWIDTH=900000,CODECS="avc1.64001f",RESOLUTION=640x360,FRAME-RATE=30.000\nv360/index.m3u8\n'
+)
+
+
+class Origin:
+    """A worker's origin: playlists that block until `advance`, objects by name. Counts what it is asked."""
+
+    def __init__(self, label: str = "a") -> None:
+        self.label = label
+        self.asked: Counter[str] = Counter()
+        self.objects: dict[str, bytes] = {}
+        self.msn = 10
+        self.delay = 0.0
+        self.failing = 0
+        """Status of every answer; 0 for none."""
+        self._moved = asyncio.Event()
+
+    def advance(self) -> None:
+        self.msn += 1
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    def media_playlist(self) -> str:
+        filler = "".join(f"#EXTINF:2.0,\n1-{n}.m4s\n" for n in range(self.msn - 6, self.msn + 1))
+        return (
+            "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.341334\n"
+            f"#EXT-X-MEDIA-SEQUENCE:{self.msn - 6}\n# {self.label}\n{filler}"
+        )
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked[request.path_qs] += 1
+        if self.failing:
+            return web.Response(status=self.failing)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        name = request.path[1:]
+        if name == "index.m3u8":
+            return web.Response(text=MULTIVARIANT)
+        if name.endswith("/index.m3u8"):
+            msn = int(request.query.get("_HLS_msn", "0"))
+            if msn > self.msn + 2:
+                return web.Response(status=400, text="too far ahead")
+            while msn > self.msn:
+                await self._moved.wait()
+            return web.Response(text=self.media_playlist())
+        body = self.objects.get(name)
+        return web.Response(status=404) if body is None else web.Response(body=body)
+
+
+@asynccontextmanager
+async def origin_at(path: Path, origin: Origin) -> AsyncIterator[str]:
+    """Serve an origin on a Unix socket; gives its address."""
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", origin.handle)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, str(path)).start()
+    try:
+        yield f"unix:{path}"
+    finally:
+        await runner.cleanup()
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+@dataclass
+class Site:
+    """What a test talks to."""
+
+    url: str
+    client: aiohttp.ClientSession
+    web: Web
+    owners: Owners
+    tokens: MemoryTokens
+    replays: MemoryReplays
+    store: ObstoreSegmentStore
+    registry: CollectorRegistry
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    async def ask(
+        self, method: str, path: str, *, token: str | None = ADMIN, status: int | None = None, **more: Any
+    ) -> Any:
+        """The JSON of an answer, with its status checked."""
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **more.pop("headers", {})}
+        async with self.client.request(method, self.url + path, headers=headers, **more) as response:
+            text = await response.text()
+            assert status is None or response.status == status, f"{response.status}: {text}"
+            return await response.json(content_type=None) if text else None
+
+
+@asynccontextmanager
+async def site(
+    tmp_path: Path,
+    *,
+    http: HttpSettings | None = None,
+    auth: AuthSettings | None = None,
+    playback: PlaybackSettings | None = None,
+) -> AsyncIterator[Site]:
+    """Everything running, nothing in it."""
+    bus, registry = LocalBus(), CollectorRegistry()
+    owners, tokens, replays = Owners(bus), MemoryTokens(), MemoryReplays()
+    store = ObstoreSegmentStore.memory()
+
+    async def gather() -> bytes:
+        return generate_latest(registry)
+
+    http = http or HttpSettings(host="127.0.0.1", port=0)
+    ports = Ports(
+        bus=bus,
+        tokens=tokens,
+        store=store,
+        replays=replays,
+        poster=still_of,
+        stand_in=stand_in,
+        registry=registry,
+        gather=gather,
+        http=http,
+        auth=auth or AuthSettings(admin_token=SecretStr(ADMIN)),
+        playback=playback or PlaybackSettings(),
+        static=tmp_path / "static",
+    )
+    made = Web(ports)
+    async with owners.serving(), listening(made, http) as port, aiohttp.ClientSession() as client:
+        running = asyncio.create_task(made.run())
+        try:
+            await until(lambda: made.board.known)
+            yield Site(f"http://127.0.0.1:{port}", client, made, owners, tokens, replays, store, registry)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+            await bus.close()
+
+
+async def until(condition: Any, timeout: float = 10.0) -> None:
+    """Wait for a condition; fails when it does not come."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        await asyncio.sleep(0.01)
