@@ -60,7 +60,7 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
         troubles: list[TapeTrouble] = []
         reported: list[KnownGap] = []
         epoch = await index.claim_epoch("main", ANCHOR)
-        # A segment of both renditions is some 240 kB; RAM holds four.
+        # A segment of both renditions is some 145 kB; RAM holds three.
         recorder = Recorder(
             "main",
             epoch,
@@ -72,7 +72,7 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
             stored=lambda rendition, msn: stored.append((rendition, msn)),
             trouble=troubles.append,
             gap=reported.append,
-            limits=RecorderLimits(held_bytes=1_000_000, retry=0.05),
+            limits=RecorderLimits(held_bytes=500_000, retry=0.05),
         )
         for name, timescale in (("v360", channel.clock.timescale), ("audio", 48_000)):
             recorder.init(name, init_bytes(timescale), codecs="x")
@@ -80,16 +80,18 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(recorder.run())
             slowest = 0.0
-            for part in parts(channel, 40, frame_bytes=4000):
+            for part in parts(channel, 40, frame_bytes=2400):
                 if (part.rendition, part.msn, part.index) == ("v360", 3, 0):
                     await until(lambda: ("v360", 1) in stored)
                     await recordings.start("kept", "main", ProgrammeTime(ANCHOR + 2_100_000))
                     await recordings.stop("kept", ProgrammeTime(ANCHOR + 3_900_000))
+                if part.msn < 25:
+                    await until(lambda: recorder.stats.held_bytes < 250_000 or bool(troubles))
                 if part.msn >= 25 and not resumed:
                     await until(lambda: any("No space left on device" in event.reason for event in troubles))
                     swept = await sweep(
                         Policy(),
-                        now=ANCHOR + 400 * SECOND,
+                        now=ANCHOR + 19 * SECOND,  # in the middle of a segment
                         free=shutil.disk_usage(small_disk).free,
                         windows={},
                         index=index,
@@ -98,12 +100,12 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
                     )
                     assert swept.objects >= 4
                     resumed = True
-                    await until(lambda: recorder.stats.held_bytes < 300_000)
+                    await until(lambda: recorder.stats.held_bytes < 200_000)
                 began = time.perf_counter()
                 recorder.part(part)
                 slowest = max(slowest, time.perf_counter() - began)
                 if part.msn >= 25:
-                    await asyncio.sleep(0)
+                    await until(lambda: recorder.stats.held_bytes < 250_000)
                     if part.msn >= 29:
                         break
             recorder.finish()
