@@ -10,6 +10,10 @@ from media.packaging.parts import init_name, segment_name
 _OPEN = re.compile(r"(\d{1,9})-(\d{1,18})\.([a-z][a-z0-9]{0,31})\.m4s")
 _MARK = re.compile(r"(\d{1,9})\.at-(\d{1,18})")
 
+EXPORTS = "exports"
+"""Folder of the store that holds MP4 exports. A channel of that name would have its tape beside them, never in their
+way: exports are files directly below, tape is a folder deeper."""
+
 
 def segment_key(channel: str, rendition: str, epoch: int, msn: int) -> str:
     """Key of a finished segment."""
@@ -23,7 +27,7 @@ def init_key(channel: str, rendition: str, epoch: int) -> str:
 
 def export_key(recording: str) -> str:
     """Key of a recording's MP4."""
-    return f"exports/{recording}.mp4"
+    return f"{EXPORTS}/{recording}.mp4"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -143,6 +143,9 @@ async def test_a_sweep_lets_go_what_nobody_needs(tmp_path: Path) -> None:
         for name, start, end in (("a", 20.1, 39.9), ("b", 100.1, 119.9)):
             await recordings.start(name, "main", ProgrammeTime(ANCHOR + round(start * SECOND)))
             await recordings.stop(name, ProgrammeTime(ANCHOR + round(end * SECOND)))
+        for name in ("a", "b", "gone"):
+            await store.put(f"exports/{name}.mp4", b"film")
+        await store.put("exports/v360/1-0.m4s", b"the tape of a channel of that name")
         now = ANCHOR + 400 * SECOND
 
         async def swept(policy: Policy, free: int | None = None) -> list[int]:
@@ -166,7 +169,13 @@ async def test_a_sweep_lets_go_what_nobody_needs(tmp_path: Path) -> None:
         assert await swept(Policy(keep_days=1)) == list(range(200))
         assert await swept(Policy()) == kept
         assert (await recordings.get("a")).size == 10 * 4
+        assert [key for key, _ in await store.list("exports")] == [
+            "exports/a.mp4",
+            "exports/b.mp4",
+            "exports/v360/1-0.m4s",
+        ]
         # The disk is short of a little: the older recording goes, the window and the newer stay.
         assert await swept(Policy(min_free_bytes=100), free=70) == [*range(50, 60), *range(120, 200)]
         assert [r.id for r in await recordings.list()] == ["b"]
+        assert [key for key, _ in await store.list("exports")] == ["exports/b.mp4", "exports/v360/1-0.m4s"]
         assert await swept(Policy()) == [*range(50, 60), *range(120, 200)]
