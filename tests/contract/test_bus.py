@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import pytest
 from runtime.bus.calls import call, events, publish, serve
 from runtime.bus.contract import Command, CommandError, Done, Event, Fault, Value
 from runtime.bus.port import MAX_BODY, Bus, BusUnavailableError, Message, Subscription
-from tests.support.buses import WORLDS, BusWorld
+from tests.support.buses import RESTARTABLE, WORLDS, BusWorld
 
 DEADLINE = 10.0
 
@@ -230,3 +231,68 @@ async def test_events_are_told_in_order_and_nonsense_is_skipped(bus: Bus, other:
             got = [await anext(iterator) for _ in range(3)]
         assert [type(each) for each in got] == [Moved, Moved, Ended]
         assert stream.dropped == stream.interruptions == 0
+
+
+# --- the middle goes away --------------------------------------------------------------------------------------------
+
+
+async def keep_publishing(bus: Bus) -> None:
+    for _ in range(100):  # one that was on its way may be lost without a word
+        await bus.publish("a.b", b"lost")
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("world", RESTARTABLE, indirect=True)
+async def test_after_the_middle_restarts_subscriptions_go_on_and_know_of_the_gap(
+    world: BusWorld, bus: Bus, other: Bus
+) -> None:
+    async with bus.subscribe("a.*") as messages:
+        await other.publish("a.b", b"before")
+        assert [m.body for m in await take(messages, 1)] == [b"before"]
+        await world.stop()
+        with pytest.raises(BusUnavailableError):
+            await keep_publishing(other)
+        await world.start()
+        async with asyncio.timeout(DEADLINE):
+            while not messages.interruptions:
+                await asyncio.sleep(0.02)
+        assert messages.interruptions == 1
+        await other.publish("a.b", b"after")
+        assert [m.body for m in await take(messages, 1)] == [b"after"]
+
+
+@pytest.mark.parametrize("world", RESTARTABLE, indirect=True)
+async def test_a_subscription_may_wait_for_the_middle(world: BusWorld, bus: Bus, other: Bus) -> None:
+    await world.stop()
+
+    async def first() -> Message:
+        async with bus.subscribe("a") as messages:
+            subscribed.set()
+            return (await take(messages, 1))[0]
+
+    subscribed = asyncio.Event()
+    reader = asyncio.create_task(first())
+    await asyncio.sleep(0.2)
+    assert not subscribed.is_set()
+    await world.start()
+    async with asyncio.timeout(DEADLINE):
+        await subscribed.wait()
+        await other.publish("a", b"1")
+        assert (await reader).body == b"1"
+
+
+@pytest.mark.parametrize("world", RESTARTABLE, indirect=True)
+async def test_calls_work_again_after_the_middle_restarts(world: BusWorld, bus: Bus, other: Bus) -> None:
+    async with serve(other, {Add: add}):
+        assert (await call(bus, Add(a=1, b=1))).total == 2
+        await world.stop()
+        with pytest.raises(CommandError) as caught:
+            await call(bus, Add(a=1, b=1), timeout=0.3)
+        assert caught.value.fault is Fault.UNAVAILABLE
+        await world.start()
+        async with asyncio.timeout(DEADLINE):
+            total = 0
+            while not total:
+                with contextlib.suppress(CommandError):
+                    total = (await call(bus, Add(a=2, b=1), timeout=0.5)).total
+            assert total == 3
