@@ -14,6 +14,8 @@ from aiohttp import web
 from web.metrics import WebMetrics
 
 SWEEP_SECONDS = 1.0
+SMALL = 60_000
+"""Bytes of an answer that asyncio and uvloop take without asking the writer to wait (64 KiB with the head)."""
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 5\r\n"
     b"Connection: close\r\nContent-Length: 21\r\n\r\ntoo many connections\n"
@@ -63,12 +65,15 @@ class Connections:
     async def send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
         """Send a whole answer. The client has the reader time-out to take all but the last few kilobytes of it."""
         transport = request.transport
-        await response.prepare(request)
-        if transport is None:
+        # What fits into the transport's buffer is written at once; the sweep finds it if it stays there.
+        if transport is None or (response.content_length or 0) <= SMALL:
             return response
         self._sending[transport] = self._clock() + self._timeout
         try:
+            await response.prepare(request)
             await response.write_eof()
+        except ConnectionError:
+            return response  # the client left, or was dropped; aiohttp finds it closed and ends it in silence
         finally:
             self._sending.pop(transport, None)
         return response
@@ -78,6 +83,7 @@ class Connections:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sweep(self._clock())
+            self._metrics.tally.flush()
 
     def sweep(self, now: float) -> None:
         """Drop who is overdue. Besides answers in progress, that is every connection whose unsent bytes did not move

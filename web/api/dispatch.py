@@ -85,9 +85,7 @@ class Dispatcher:
                 request, self._services, caller, _query(route, request), await self._body(route, request)
             )
             answer = await route.handler(call)
-            if isinstance(answer, web.StreamResponse):
-                return answer
-            return _response(route, request, answer)
+            return answer if isinstance(answer, web.StreamResponse) else _response(route, request, answer)
         except ProblemError as problem:
             if route.credential and problem.kind is catalogue.UNAUTHENTICATED:
                 self._failures.take(self.address(request), self._services.clock())
@@ -96,11 +94,20 @@ class Dispatcher:
             return from_command(error).response(request)
         except web.HTTPRequestEntityTooLarge:
             return ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body).response(request)
-        except (ConnectionResetError, TimeoutError):
-            raise  # the client is gone or was dropped: nobody reads an answer
+        except (ConnectionError, TimeoutError):
+            # The client left, or was dropped, in the middle of an answer: aiohttp finds the connection closed.
+            return web.Response(status=499)
         except Exception:
             log.exception("an API request failed", operation=route.operation)
             return ProblemError(catalogue.INTERNAL).response(request)
+
+    def _problem_of(self, error: Exception, route: Route) -> ProblemError:
+        if isinstance(error, CommandError):
+            return from_command(error)
+        if isinstance(error, web.HTTPRequestEntityTooLarge):
+            return ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body)
+        log.error("an API request failed", operation=route.operation, exc_info=error)
+        return ProblemError(catalogue.INTERNAL)
 
     # --- who is asking
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ TOUCH_MICROS = 60_000_000
 """`used` is kept to the minute: a write for each request would cost more than the request."""
 
 _MISSING = "0" * 64
+_TEXT = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,9 @@ class Tokens:
         return identity
 
     async def _look_up(self, text: str, digest: str) -> Identity | None:
-        parts = text.split("_", 2)
-        record = await self.store.find(parts[1]) if len(parts) == 3 and parts[0] == PREFIX else None
+        match = _TEXT.match(text)
+        # Only what can be an id reaches the store: a database need not take every string.
+        record = await self.store.find(match[1]) if match else None
         # Compared even where there is no record, so that time does not tell which ids exist.
         fits = hmac.compare_digest(digest, record.digest if record else _MISSING)
         now = self._wall()

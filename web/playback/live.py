@@ -39,6 +39,7 @@ class Media:
     """Monotonic seconds; playlists only."""
     target: int = 0
     """EXT-X-TARGETDURATION of a media playlist."""
+    kind: Kind = Kind.PLAYLIST
 
     @property
     def cost(self) -> int:
@@ -93,28 +94,24 @@ class LiveMedia:
         self.objects: BytesCache[Media] = BytesCache(limits.cache_bytes)
         self._playlists: BytesCache[Media] = BytesCache(max(1 << 22, limits.cache_bytes // 16))
         self._flights: Flights[Media] = Flights(limits.max_fetches)
-        self._hits = {kind: metrics.hls_hits.labels(kind.value) for kind in Kind}
+        self._hits = metrics.tally.hits
         self._misses = {kind: metrics.hls_misses.labels(kind.value) for kind in Kind}
 
-    def kept(self, channel: str, name: str, kind: Kind) -> Media | None:
-        """An immutable object that is in RAM already."""
+    def kept(self, channel: str, name: str) -> Media | None:
+        """An immutable object that is in RAM already; any name may be asked for, only good ones were put there."""
         media = self.objects.get(f"{channel}/{name}")
         if media is not None:
-            self._hits[kind].inc()
+            self._hits[media.kind] += 1
         return media
 
     async def object(self, channel: str, name: str, kind: Kind) -> Media:
-        """An init segment, segment or part. Raises `NoSuchObjectError`, `NotNowError`, `TooManyFlightsError`."""
+        """An init segment, segment or part that is not `kept`. Raises `NoSuchObjectError`, `NotNowError`, `TooManyFlightsError`."""
         key = f"{channel}/{name}"
-        media = self.objects.get(key)
-        if media is not None:
-            self._hits[kind].inc()
-            return media
         self._misses[kind].inc()
 
         async def fetch() -> Media:
             fetched = await self._from_origin(channel, name, "", kind)
-            media = Media(fetched.body)
+            media = Media(fetched.body, kind=kind)
             self.objects.put(key, media)
             self._metrics.cache_bytes.set(self.objects.bytes)
             return media
@@ -129,7 +126,7 @@ class LiveMedia:
         key = f"{channel}/{name}?{query}"
         media = self._playlists.get(key)
         if media is not None and self._clock() < media.fresh_until and self._listed(channel):
-            self._hits[Kind.PLAYLIST].inc()
+            self._hits[Kind.PLAYLIST] += 1
             return media
         self._misses[Kind.PLAYLIST].inc()
 

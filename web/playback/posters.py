@@ -140,7 +140,8 @@ class Posters:
         text = (await self._live.playlist(channel, playlist, _NO_DIRECTIVES)).body.decode()
 
         async def fetch(name: str, kind: Kind) -> bytes:
-            return (await self._live.object(channel, name, kind)).body
+            media = self._live.kept(channel, name) or await self._live.object(channel, name, kind)
+            return media.body
 
         return await self._still(playlist, text, fetch, share=1.0)
 

@@ -82,12 +82,12 @@ class Replays:
             raise NotFoundError(name)
         media = self._objects.get(key)
         if media is not None:
-            self._metrics.hls_hits.labels(kind.value).inc()
+            self._metrics.tally.hits[kind] += 1
             return media
         self._metrics.hls_misses.labels(kind.value).inc()
 
         async def read() -> Media:
-            found = Media(await self._store.get(key))
+            found = Media(await self._store.get(key), kind=kind)
             self._metrics.fetches.labels(kind.value, "tape").inc()
             self._objects.put(key, found)
             self._metrics.cache_bytes.set(self._objects.bytes)
@@ -150,7 +150,7 @@ class ReplayPages:
     async def _found(self, request: web.Request, show: str, name: str, kind: Kind) -> web.StreamResponse:
         replay = await self._replays.open(show)
         if kind is not Kind.PLAYLIST:
-            return await self._sender.media(request, await self._replays.object(replay, name, kind), kind)
+            return await self._sender.media(request, await self._replays.object(replay, name, kind))
         rendition = name.rpartition("/")[0]
         playlist = replay.playlists.get(rendition) if rendition else replay.multivariant
         if playlist is None:

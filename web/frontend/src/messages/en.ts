@@ -54,7 +54,6 @@ export const en: Catalogue = {
 
   "show.planned": "This show has not started yet",
   "show.planned.hint": "Keep this page open: it plays by itself when the show starts.",
-  "show.channel": "Channel {channel}",
   "show.ended": "Shown {when} · {length}",
 
   "player.label": "Player: {title}",

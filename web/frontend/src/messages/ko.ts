@@ -52,7 +52,6 @@ export const ko = {
 
   "show.planned": "아직 시작하지 않은 방송입니다",
   "show.planned.hint": "이 화면을 열어 두시면 방송이 시작될 때 저절로 재생됩니다.",
-  "show.channel": "{channel} 채널",
   "show.ended": "{when} 방송 · {length}",
 
   "player.label": "{title} 재생 화면",

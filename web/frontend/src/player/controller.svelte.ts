@@ -51,6 +51,8 @@ export class PlayerController {
   #state = initial({ live: true, jitter: 0, at: 0 });
   #engine: Engine | null = null;
   readonly #life = new AbortController();
+  /** The last twenty failures, for the debug handle. */
+  #trouble: readonly string[] = [];
 
   constructor(video: HTMLVideoElement, source: Source) {
     this.source = source;
@@ -99,7 +101,10 @@ export class PlayerController {
     const kind = engineFor({ userAgent: navigator.userAgent, native, mediaSource });
     const events: EngineEvents = {
       opened: () => this.#dispatch({ type: "opened", at: performance.now() }),
-      failed: (cause) => this.#dispatch({ type: "failed", at: performance.now(), cause }),
+      failed: (cause, why) => {
+        this.#trouble = [...this.#trouble.slice(-19), `${cause}: ${why}`];
+        this.#dispatch({ type: "failed", at: performance.now(), cause });
+      },
       qualities: () => this.#choices(),
     };
     for (let wait = 500; kind !== null && !this.#life.signal.aborted; wait = Math.min(10_000, wait * 2)) {
@@ -209,6 +214,7 @@ export class PlayerController {
       video: this.#video,
       state: this.#state,
       notice: this.notice,
+      trouble: this.#trouble,
       latency: this.#engine?.latency ?? null,
       /** Seconds from programme time to this machine's clock. */
       wallLatency: wall === null ? null : (Date.now() - wall) / 1000,

@@ -39,8 +39,8 @@ export class HlsEngine implements Engine {
     });
     this.#hls = hls;
     hls.on(Events.ERROR, (_, data) => this.#failed(hls, data));
-    hls.on(Events.MANIFEST_PARSED, () => {
-      this.#audioUrl ??= hls.audioTracks[0]?.url ?? null;
+    hls.on(Events.MANIFEST_PARSED, (_, { audioTracks }) => {
+      this.#audioUrl ??= audioTracks[0]?.url ?? null;
       if (this.#wanted !== "audio") this.#apply(hls);
       this.events.qualities();
       this.events.opened();
