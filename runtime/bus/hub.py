@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from runtime import logs
 from runtime.bus.frames import GREETING, Frame, FrameError, Kind, Splitter, encode
@@ -160,8 +161,8 @@ class _Connection(asyncio.Protocol):
         self._syncs: dict[bytes, asyncio.Future[bool]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # A cast, not a check: uvloop's transports do not inherit from asyncio's.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None

@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from runtime import logs
 from runtime.bus.frames import GREETING, Frame, FrameError, Kind, Splitter, encode
@@ -104,9 +104,9 @@ class _Client(asyncio.Protocol):
         self._dropped = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=SOCKET_BUFFER)
+        # A cast, not a check: uvloop's transports do not inherit from asyncio's.
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.set_write_buffer_limits(high=SOCKET_BUFFER)
         if not self._hub.joined(self):
             log.warning("the hub is full", clients=self._hub.clients)
             self.hang_up()
