@@ -27,6 +27,17 @@ async def gather() -> bytes:
     return generate_latest(REGISTRY)
 
 
+def banner(http: HttpSettings, auth: AuthSettings, port: int) -> list[str]:
+    """Where to look, for whoever started the product."""
+    host = "localhost" if http.host in {"0.0.0.0", "::", "127.0.0.1"} else http.host  # noqa: S104 - a comparison
+    base = http.public_url.rstrip("/") or f"http://{host}:{port}"
+    lines = [f"watch                 {base}/", f"API                   {base}/api/docs"]
+    token = auth.admin_token.get_secret_value()
+    if auth.show_admin_token and token:
+        lines.append(f"administrator's token {token}")
+    return lines
+
+
 async def main(settings: Settings, lifeline: Lifeline) -> None:
     """Run until the lifeline says stop."""
     http = settings[HttpSettings]
@@ -47,7 +58,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         site = Web(ports)
         async with listening(site, http) as port:
             log.info("listening", host=http.host, port=port)
-            lifeline.ready(host=http.host, port=port)
+            lifeline.ready(host=http.host, port=port, banner=banner(http, settings[AuthSettings], port))
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(site.run(), name="web.run")
                 await lifeline.stopping()

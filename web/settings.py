@@ -57,6 +57,10 @@ class AuthSettings(Section):
     admin_token: SecretStr = Field(
         default=SecretStr(""), description="The first administrator's token; GACHI_ADMIN_TOKEN sets it."
     )
+    show_admin_token: bool = Field(
+        default=False,
+        description="Whether the first administrator's token is printed at the start: for a demo alone.",
+    )
     token_rate: float = Field(default=50.0, gt=0, description="API requests per second with one token.")
     token_burst: float = Field(default=200.0, ge=1)
     address_rate: float = Field(

@@ -66,7 +66,9 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
                 works = (rtmp.run(), taps.run(), announcer.run(), _tick(registry))
                 running = [tasks.create_task(work) for work in works]
                 log.info("ingest is ready", rtmp=f"{section.host}:{rtmp.port}", feeds=len(registry))
-                lifeline.ready(rtmp_port=rtmp.port)
+                lifeline.ready(
+                    rtmp_port=rtmp.port, banner=_banner(registry.publish_base, settings[FeedsSettings])
+                )
                 await lifeline.stopping()
                 for task in running:
                     task.cancel()
@@ -107,6 +109,16 @@ def _limits(section: IngestSettings) -> ServerLimits:
         publish_within=section.publish_timeout,
         silence=section.silence_timeout,
     )
+
+
+def _banner(base: str, feeds: FeedsSettings) -> list[str]:
+    """Where to push to, for whoever started the product."""
+    keys = {
+        seed.id: seed.stream_key.get_secret_value() if feeds.show_keys else "<stream key>"
+        for seed in feeds.seed
+        if seed.kind is FeedKind.RTMP
+    }
+    return [f"publish to {feed:<10} server {base}  stream key {key}" for feed, key in keys.items()]
 
 
 def _base(section: IngestSettings, port: int) -> str:

@@ -63,3 +63,7 @@ class FeedsSettings(Section):
     section: ClassVar[str] = "feeds"
 
     seed: list[FeedSeed] = Field(default_factory=list, description="Feeds made at the start.")
+    show_keys: bool = Field(
+        default=False,
+        description="Whether the seeds' stream keys are printed at the start: for a demo alone.",
+    )
