@@ -11,27 +11,31 @@ export function worthRetrying(status: number): boolean {
   );
 }
 
-function patience(tries: number, firstMs: number, slowestMs: number): RetryConfig {
+/** Tries at an even pace. `missing`: how often something that is not there (404) is asked for again. */
+function patience(tries: number, everyMs: number, missing = tries): RetryConfig {
   return {
     maxNumRetry: tries,
-    retryDelayMs: firstMs,
-    maxRetryDelayMs: slowestMs,
+    retryDelayMs: everyMs,
+    maxRetryDelayMs: everyMs,
     backoff: "linear",
     shouldRetry: (
       config: RetryConfig | null | undefined,
       count: number,
       isTimeout: boolean,
       response: LoaderResponse | undefined,
-    ) => config != null && count < config.maxNumRetry && (isTimeout || worthRetrying(response?.code ?? 0)),
+    ) => {
+      const code = response?.code ?? 0;
+      return config != null && count < (code === 404 ? missing : tries) && (isTimeout || worthRetrying(code));
+    },
   };
 }
 
 /**
  * hls.js as it is set for our streams. Latency follows the playlist's PART-HOLD-BACK: `liveSyncDuration` stays unset.
  *
- * The load policies carry a viewer over an origin that is silent for six seconds without an error that ends the
- * playback: playlists (held up to six seconds by the server while a worker is replaced) are asked for every
- * half second to two seconds, for about 20 s. The source is reopened only after that.
+ * The load policies carry a viewer over an origin that is silent for some seconds without an error that ends the
+ * playback. hls.js counts the failures of all playlists together, so with a rung and the sound playing, 56 tries at 0.7 s
+ * are 20 s. The source is reopened only after that. Parts that are not there died with a worker: few tries.
  */
 export const HLS_CONFIG: Partial<HlsConfig> = {
   lowLatencyMode: true,
@@ -47,24 +51,24 @@ export const HLS_CONFIG: Partial<HlsConfig> = {
     default: {
       maxTimeToFirstByteMs: 8_000,
       maxLoadTimeMs: 12_000,
-      timeoutRetry: patience(1, 0, 0),
-      errorRetry: patience(2, 500, 1_500),
+      timeoutRetry: patience(1, 0),
+      errorRetry: patience(3, 700),
     },
   },
   playlistLoadPolicy: {
     default: {
       maxTimeToFirstByteMs: 8_000,
       maxLoadTimeMs: 12_000,
-      timeoutRetry: patience(3, 0, 0),
-      errorRetry: patience(12, 500, 2_000),
+      timeoutRetry: patience(6, 0),
+      errorRetry: patience(56, 700),
     },
   },
   fragLoadPolicy: {
     default: {
       maxTimeToFirstByteMs: 6_000,
       maxLoadTimeMs: 20_000,
-      timeoutRetry: patience(3, 0, 0),
-      errorRetry: patience(6, 500, 2_000),
+      timeoutRetry: patience(3, 0),
+      errorRetry: patience(20, 500, 3),
     },
   },
 };
