@@ -11,15 +11,12 @@ from studio.contracts.shows import ShowState
 from web.api import wire
 from web.api.recordings import job_of
 from web.api.routing import Answer, Call, check_version, or_stale
-from web.auth.roles import Role
 from web.playback.files import serve_stored
 from web.problems import catalogue
 from web.problems.answer import ProblemError
 
 LOG_PAGE = 500
 """Lines asked for at once: well below the size of a bus message."""
-MAX_SKIPPED_PAGES = 5
-"""Pages looked through for one that has something the caller may see."""
 
 
 def show_of(view: contract.ShowView) -> wire.Show:
@@ -64,23 +61,14 @@ async def _view(call: Call) -> contract.ShowView:
 
 
 async def list_shows(call: Call) -> Answer:
-    """Shows, newest first. Drafts are for hosts: others get the live and the ended ones."""
+    """Shows, newest first. Planned ones too: the home page tells everybody what comes."""
     query = call.asks(wire.ShowQuery)
-    inside = call.may(Role.HOST)
-    if query.state is ShowState.DRAFT and not inside:
-        raise ProblemError(catalogue.FORBIDDEN if call.caller else catalogue.UNAUTHENTICATED, role=Role.HOST)
-    cursor = query.cursor
-    for _ in range(MAX_SKIPPED_PAGES):
-        found = await call.services.ask(
-            contract.ListShows(
-                state=query.state, channel=query.channel, limit=query.limit, cursor=cursor, cause=call.by
-            )
+    found = await call.services.ask(
+        contract.ListShows(
+            state=query.state, channel=query.channel, limit=query.limit, cursor=query.cursor, cause=call.by
         )
-        seen = [view for view in found.shows if inside or view.state is not ShowState.DRAFT]
-        cursor = found.next
-        if seen or not cursor:
-            return Answer(wire.ShowPage(items=[show_of(view) for view in seen], next=cursor or None))
-    return Answer(wire.ShowPage(items=[], next=cursor))
+    )
+    return Answer(wire.ShowPage(items=[show_of(view) for view in found.shows], next=found.next or None))
 
 
 async def create_show(call: Call) -> Answer:
@@ -91,11 +79,8 @@ async def create_show(call: Call) -> Answer:
 
 
 async def get_show(call: Call) -> Answer:
-    """One show; a draft is for hosts."""
-    view = await _view(call)
-    if view.state is ShowState.DRAFT and not call.may(Role.HOST):
-        raise ProblemError(catalogue.NOT_FOUND)
-    return _answer(view)
+    """One show: its page is shared before it starts."""
+    return _answer(await _view(call))
 
 
 async def patch_show(call: Call) -> Answer:

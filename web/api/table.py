@@ -44,7 +44,7 @@ ROUTES: tuple[Route, ...] = (
           response=wire.FeedCreated, versioned=True, note="The former key is refused from now on."),
     # --- shows
     Route("GET", "/shows", None, "List shows", shows.list_shows, "shows", query=wire.ShowQuery, response=wire.ShowPage,
-          note="Drafts are listed for hosts only.", problems=(catalogue.UNAUTHENTICATED, catalogue.FORBIDDEN)),
+          note="With `state=draft`: what is planned."),
     Route("POST", "/shows", HOST, "Create a show", shows.create_show, "shows",
           body=wire.ShowCreate, response=wire.Show, status=201, versioned=True, problems=_STATE),
     Route("GET", _SHOW, None, "Get a show", shows.get_show, "shows", response=wire.Show, versioned=True),

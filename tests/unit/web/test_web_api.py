@@ -122,8 +122,10 @@ async def test_lists_are_paged(live: Site) -> None:
 async def test_a_show_from_draft_to_mp4(live: Site) -> None:
     show = await live.ask("POST", f"{V1}/shows", json={"title": "떡집", "channel": "main"}, status=201)
     url = f"{V1}/shows/{show['id']}"
-    assert (await live.ask("GET", f"{V1}/shows", token=None, status=200))["items"] == []
-    await live.ask("GET", url, token=None, status=404)
+    # Guests see what comes: the home page lists it, and the show's page is shared before it starts.
+    planned = await live.ask("GET", f"{V1}/shows?state=draft", token=None, status=200)
+    assert [item["id"] for item in planned["items"]] == [show["id"]]
+    assert (await live.ask("GET", url, token=None, status=200))["playback"]["hls"] is None
     await live.ask("POST", f"{url}/export", status=409)
     started = await live.ask("POST", f"{url}/start", status=200)
     assert started["playback"]["hls"] == "/hls/main/index.m3u8"
