@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -20,6 +21,8 @@ from runtime.supervision.hosting import run
 USAGE = 2
 """Exit status for settings that are wrong, as argparse's for arguments that are."""
 HIDDEN = "********"
+URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
+"""What stands between a user's name and the host in a URL (RFC 3986 §3.2.1)."""
 
 Finding = tuple[str, str, str]
 """Of `gachi doctor`: what was looked at, `ok` | `warn` | `fail`, a sentence."""
@@ -136,6 +139,8 @@ def _plain(value: object) -> object:
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(each) for each in value]
+    if isinstance(value, str):
+        return URL_PASSWORD.sub(rf"\1{HIDDEN}@", value)
     return value
 
 

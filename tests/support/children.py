@@ -53,3 +53,9 @@ async def misconfigured(_settings: Settings, _lifeline: Lifeline) -> None:
 async def never_ready(_settings: Settings, lifeline: Lifeline) -> None:
     """Forgets to say ready."""
     await lifeline.stopping()
+
+
+async def banner(_settings: Settings, lifeline: Lifeline) -> None:
+    """Has something to say to whoever started it."""
+    lifeline.ready(banner=["open http://localhost:8080"])
+    await lifeline.stopping()
