@@ -131,6 +131,7 @@ export class PlayerController {
 
   /** The show is over: the picture stops with it. */
   end(): void {
+    this.still ??= picture(this.#video);
     this.#dispatch({ type: "ended", at: performance.now() });
     this.#engine?.destroy();
   }

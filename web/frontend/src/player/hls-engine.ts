@@ -4,6 +4,9 @@ import { HLS_CONFIG } from "./hls-config.ts";
 import type { Cause } from "./state.ts";
 import { type Dated, mediaAt, programmeAt } from "./timeline.ts";
 
+/** Segments at the far end of a live window that are not offered for seeking. */
+const SAFE_SEGMENTS = 3;
+
 /** hls.js on one media element. Each `open` takes a new instance: an old one's trouble cannot follow. */
 export class HlsEngine implements Engine {
   readonly name = "hls.js";
@@ -112,8 +115,11 @@ export class HlsEngine implements Engine {
   get stretch(): Stretch | null {
     const details = this.#details;
     if (details === null) return null;
-    const end = details.live ? (this.#hls?.liveSyncPosition ?? details.edge) : details.edge;
-    return { start: details.fragmentStart, end: Math.max(details.fragmentStart, end) };
+    if (!details.live) return { start: details.fragmentStart, end: details.edge };
+    const end = this.#hls?.liveSyncPosition ?? details.edge;
+    // The oldest segments leave the window while somebody seeks to them: hls.js would then jump to the live edge.
+    const start = details.fragmentStart + SAFE_SEGMENTS * details.targetduration;
+    return { start: Math.min(start, end), end };
   }
 
   get latency(): number | null {
