@@ -19,6 +19,7 @@ from media.record.export import Run, plan
 from media.record.layout import export_key
 from media.record.recordings import RecordingStore
 from media.record.replay import select
+from media.record.settling import settled
 from runtime import logs
 
 log = logs.get("media.jobs")
@@ -127,7 +128,7 @@ class Exports:
 
     async def _export(self, job: JobView) -> int:
         recording = await self._recordings.get(job.recording)
-        segments = await self._index.between(recording.channel, recording.started, recording.ended)
+        segments = await settled(self._index, recording.channel, recording.started, recording.ended)
         inits = await self._index.inits(recording.channel)
         runs = plan(select(segments, inits, recording.range, ended=True))
         descriptor, name = await asyncio.to_thread(

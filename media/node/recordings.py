@@ -22,6 +22,7 @@ from media.node.channels import Channels
 from media.ports import TapeIndex
 from media.record.gaps import GapLog, ends, gaps
 from media.record.recordings import Recording, RecordingStore
+from media.record.settling import open_end, reach, wall
 from runtime.bus.contract import Command, Done
 
 
@@ -97,8 +98,10 @@ class Recordings:
     async def _view(self, recording: Recording) -> RecordingView:
         summary = await self._summary(recording)
         segments = await self._tape.between(recording.channel, recording.started, recording.ended or None)
-        # Of a running recording, the newest seconds are not on tape yet; that is no gap.
-        end = recording.ended or max((ends(segment) for segment in segments), default=recording.started)
+        # Of a running recording, or one stopped a moment ago, the newest seconds are not on tape yet; that is no gap.
+        end = recording.ended
+        if recording.running or open_end(segments, end, wall()):
+            end = reach(segments) or recording.started
         known = await self._tape.known_gaps(recording.channel, recording.started, end)
         missing = gaps(segments, recording.started, end, known)
         manifest = [Gap(starts=gap.starts, ends=gap.ends, cause=gap.cause) for gap in missing]

@@ -11,6 +11,7 @@ from media.packaging.parts import init_name, segment_name
 from media.ports import TapeIndex, TapeInit, TapeSegment
 from media.record.ranges import Range
 from media.record.replay import media_playlist, multivariant, select
+from media.record.settling import settled
 from web.ports import ReplayTape
 
 
@@ -22,7 +23,7 @@ class TapeReplayReader:
 
     async def open(self, channel: str, start: int, end: int) -> ReplayTape:
         """See `ReplayReader`."""
-        segments = await self._index.between(channel, ProgrammeTime(start), ProgrammeTime(end))
+        segments = await settled(self._index, channel, ProgrammeTime(start), ProgrammeTime(end))
         inits = await self._index.inits(channel)
         return await asyncio.to_thread(_tape, segments, inits, Range(start, end))
 
