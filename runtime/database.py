@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from prometheus_client import Counter
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -23,6 +24,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from runtime.sections import DatabaseSettings
 from runtime.settings import Settings
 
+ERRORS = Counter(
+    "gachi_database_errors_total",
+    "Statements that failed because the database was busy (locked for too long) or unavailable.",
+    ["kind"],
+)
+for _kind in ("busy", "unavailable"):
+    ERRORS.labels(_kind)  # told as 0 from the start
 READS = "gachi_reads"
 """Execution option of connections that only read."""
 CONNECT_TIMEOUT = 10.0
@@ -69,6 +77,7 @@ class Database:
             _tell_connect_errors(self._engine)
         else:
             raise ValueError(f"a {backend} database is not supported; use sqlite or postgresql")
+        _count_errors(self._engine)
         self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
         self._reading = async_sessionmaker(
             self._engine.execution_options(**{READS: True}), expire_on_commit=False
@@ -147,6 +156,17 @@ def _translate(error: DBAPIError) -> DatabaseUnavailableError | None:
 
 def _state(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def _count_errors(engine: AsyncEngine) -> None:
+    """Count where every user of the engine passes, be it by a session of ours or not."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def on_error(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        told = _translate(error) if isinstance(error, DBAPIError) else None
+        if told is not None:
+            ERRORS.labels("busy" if isinstance(told, DatabaseBusyError) else "unavailable").inc()
 
 
 def _prepare_sqlite(engine: AsyncEngine, busy_timeout: float) -> None:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from prometheus_client import REGISTRY, CollectorRegistry, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime import logs
+from runtime.bus.mailbox import Mailbox
 from runtime.bus.port import MAX_BODY, Bus, BusUnavailableError, Message, Subscription
+from runtime.figures import counter, gauge, watched
 
 log = logs.get("runtime.telemetry")
 
@@ -63,6 +65,7 @@ class Drops(Collector):
 DROPS = Drops()
 """The process's own; registered with the default registry."""
 REGISTRY.register(DROPS)
+DROPS.watch("bus.subscriptions", lambda: Mailbox.all_dropped)
 
 LOOP_LAG = Gauge(
     "gachi_loop_lag_seconds", "Longest delay of the process's event loop over the last ten seconds."
@@ -138,6 +141,8 @@ class Gatherer:
     """Asks all processes and merges what they say. One per bus; concurrent scrapes wait for each other."""
 
     bus: Bus
+    unanswered: int = 0
+    """Times that a process which had answered lately did not."""
     _misses: dict[str, int] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -153,6 +158,7 @@ class Gatherer:
             async with self.bus.subscribe(reply_to, size=1024) as replies:
                 await self.bus.publish(TOPIC, _Ask(reply_to=reply_to).model_dump_json().encode())
                 await self._listen(replies, answers, timeout)
+            self.unanswered += len(self._misses.keys() - answers.keys())
             for process in [*self._misses, *answers]:
                 self._misses[process] = 0 if process in answers else self._misses[process] + 1
             self._misses = {process: count for process, count in self._misses.items() if count < FORGET_AFTER}
@@ -182,15 +188,22 @@ class Gatherer:
             return
 
     def _up(self) -> str:
-        lines = [
-            "# HELP gachi_process_up Whether a process that answered lately answered this time.",
-            "# TYPE gachi_process_up gauge",
-        ]
-        lines += [
-            f'gachi_process_up{{process="{_escape(process)}"}} {int(misses == 0)}'
-            for process, misses in sorted(self._misses.items())
-        ]
-        return "\n".join(lines) + "\n"
+        registry = CollectorRegistry()
+        with watched(self._own, registry=registry):
+            return generate_latest(registry).decode()
+
+    def _own(self) -> Iterator[Metric]:
+        yield gauge(
+            "gachi_process_up",
+            "Whether a process that answered lately answered this time.",
+            {(process,): float(misses == 0) for process, misses in sorted(self._misses.items())},
+            "process",
+        )
+        yield counter(
+            "gachi_scrape_unanswered_total",
+            "Times that a process which had answered lately did not answer in time.",
+            self.unanswered,
+        )
 
 
 _SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+(?: \d+)?)$")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from typing import ClassVar
 
 from runtime.bus.patterns import check_pattern, matches_any
 from runtime.bus.port import MAX_BODY, Message
@@ -15,6 +16,9 @@ class Mailbox:
 
     Belongs to one event loop; `put` and `close` never wait.
     """
+
+    all_dropped: ClassVar[int] = 0
+    """What all mailboxes of this process dropped, the closed ones too."""
 
     def __init__(self, patterns: Iterable[str], size: int) -> None:
         self.patterns = tuple(dict.fromkeys(patterns))
@@ -42,6 +46,7 @@ class Mailbox:
         if len(self._messages) >= self.size:
             self._messages.popleft()
             self.dropped += 1
+            Mailbox.all_dropped += 1
         self._messages.append(message)
         self._news.set()
 

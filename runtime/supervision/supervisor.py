@@ -277,6 +277,11 @@ class Supervisor:
         """How many spares of a target are ready to be taken."""
         return self._pool.warm(target)
 
+    @property
+    def spares_warm(self) -> int:
+        """How many spares are ready to be taken, of all targets together."""
+        return sum(self._pool.warm(target) for target in self._targets)
+
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         return self

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from runtime.database import Database, DatabaseBusyError, DatabaseUnavailableError
+from runtime.database import ERRORS, Database, DatabaseBusyError, DatabaseUnavailableError
 from runtime.migrations import Branch, differences, pending, upgrade
 from tests.support import databases
 
@@ -146,9 +146,11 @@ async def test_a_locked_database_is_a_busy_error_and_readers_do_not_wait(sqlite:
     async with sqlite.session() as holder:
         await holder.execute(sa.insert(CRATES).values(id=1))
         assert await count(sqlite, CRATES) == 0
+        before = ERRORS.labels("busy")._value.get()
         with pytest.raises(DatabaseBusyError):
             async with sqlite.session() as second:
                 await second.execute(sa.insert(CRATES).values(id=2))
+        assert ERRORS.labels("busy")._value.get() == before + 1
     assert await count(sqlite, CRATES) == 1
 
 

@@ -90,6 +90,7 @@ async def test_all_processes_are_on_the_page_and_who_is_gone_is_told(bus: LocalB
             assert page["gachi_process_up", frozenset([("process", "web")])] == 1
         await gatherer.gather(0.2)
         page = samples((await gatherer.gather(10)).decode())
+        assert page["gachi_scrape_unanswered_total", frozenset()] == 3
         assert ("gachi_process_up", frozenset([("process", "worker-main")])) not in page
 
 
