@@ -97,6 +97,7 @@ class Worker:
         self._inputs = Inputs(open_tap, tasks)
         self._programme = Programme(spec, mixer, on_mixed=self._mixed, on_failure=self._failed)
         self._program = MixProgram()
+        self._changing = asyncio.Lock()
         self._live: LiveChannel | None = None
         self._rungs: list[RungThread] = []
         self._epoch = 0
@@ -146,19 +147,23 @@ class Worker:
             await self._tend()
 
     async def stop(self) -> None:
-        """End all threads and inputs."""
+        """End all threads and inputs; once more does no harm."""
         self._inputs.close()
+        if self._failure.done():
+            self._failure.exception()  # retrieved: where several fail at once, `run` has raised one of them
         await asyncio.to_thread(self._programme.stop)
 
     # --- what others ask ---------------------------------------------------------------------------------------------
 
     async def set_program(self, program: Program, command: str) -> None:
         """Put another feed on program: the tick thread takes it before its next tick."""
-        self._program = MixProgram(program.feed, program.backup, command)
-        for feed in filter(None, (program.feed, program.backup)):
-            if feed not in self._inputs.feeds:
-                self._inputs.take(feed, await self._on_tick(partial(self._mixer.attach, feed)))
-        await self._on_tick(partial(self._mixer.set_program, self._program))
+        # Not while `_tend` looks: a feed on its way to the mixer is not in use yet, and would be detached for that.
+        async with self._changing:
+            self._program = MixProgram(program.feed, program.backup, command)
+            for feed in filter(None, (program.feed, program.backup)):
+                if feed not in self._inputs.feeds:
+                    self._inputs.take(feed, await self._on_tick(partial(self._mixer.attach, feed)))
+            await self._on_tick(partial(self._mixer.set_program, self._program))
 
     def report(self) -> dict[str, object]:
         """What the node shall know now; JSON values, keyed as `media.node.channels.OnAir`."""
@@ -207,10 +212,10 @@ class Worker:
 
     async def _tend(self) -> None:
         """Detach inputs that neither program nor picture needs any longer."""
-        spare = self._inputs.feeds - self._mixer.in_use
-        for feed in spare:
-            self._inputs.drop(feed)
-            await self._on_tick(partial(self._mixer.detach, feed))
+        async with self._changing:
+            for feed in self._inputs.feeds - self._mixer.in_use:
+                self._inputs.drop(feed)
+                await self._on_tick(partial(self._mixer.detach, feed))
         if self._state is ChannelState.SLATE:
             reason = self._inputs.reason(self._program.feed)
             if reason and reason != self._reason:
@@ -218,7 +223,10 @@ class Worker:
                 self.changed()
 
     async def _on_tick(self, errand: Callable[[], ResultT]) -> ResultT:
-        return await asyncio.wait_for(asyncio.wrap_future(self._programme.submit(errand)), ERRAND_TIMEOUT)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._programme.submit(errand)), ERRAND_TIMEOUT)
+        except TimeoutError as error:
+            raise EngineError(f"the tick stood still for {ERRAND_TIMEOUT:.0f} s") from error
 
     def _mixed(self, mixed: Mixed[VideoFrame]) -> None:
         """On the tick thread: what viewers see has changed."""
