@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -26,6 +27,8 @@ VIDEO_QUEUE = 8
 AUDIO_QUEUE = 150
 """Ticks: five seconds. AAC costs a hundredth of a core; if it cannot keep up for that long, nothing can."""
 JOIN_TIMEOUT = 5.0
+LOOK_EVERY = 0.1
+"""Seconds between looks whether the thread of a full queue still lives."""
 
 ItemT = TypeVar("ItemT")
 
@@ -48,12 +51,21 @@ class _EncoderThread(Generic[ItemT]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Encode what is queued, then end; gives up after `JOIN_TIMEOUT` seconds (the process is about to end)."""
-        try:
-            self._queue.put(None, timeout=JOIN_TIMEOUT)
-        except queue.Full:
+        """Encode what is queued, then end; gives up after `JOIN_TIMEOUT` seconds (the process is about to end).
+
+        Returns at once where the thread has ended: nobody empties the queue of an encoder that failed, and while its
+        worker waited for that the channel would stay dark.
+        """
+        deadline = time.monotonic() + JOIN_TIMEOUT
+        while self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=LOOK_EVERY)
+            except queue.Full:
+                if time.monotonic() > deadline:
+                    return
+                continue
+            self._thread.join(max(0.0, deadline - time.monotonic()))
             return
-        self._thread.join(JOIN_TIMEOUT)
 
     def _run(self) -> None:
         try:

@@ -153,8 +153,12 @@ class FeedInput:
                 else:
                     self._tracks[item.kind].offer(item)
         finally:
-            for track in self._tracks.values():
-                track.close()
+            self.close()
+
+    def close(self) -> None:
+        """End its threads; once more does no harm."""
+        for track in self._tracks.values():
+            track.close()
 
     def figures(self) -> InputFigures:
         """What it has cost and lost."""
@@ -188,8 +192,9 @@ class Inputs:
 
     def drop(self, feed: str) -> None:
         """Decode it no longer."""
-        _, task = self._inputs.pop(feed)
+        taken, task = self._inputs.pop(feed)
         task.cancel()
+        taken.close()  # a task that is cancelled before its first step never gets to its own `finally`
 
     def close(self) -> None:
         """Drop all."""

@@ -45,6 +45,8 @@ log = logs.get("media.worker")
 
 TARGET = "media.worker.process:main"
 REPORT_EVERY = 1.0
+ORIGIN_TIMEOUT = 1.0
+"""Seconds that answers under way have at the end; aiohttp's own 60 would keep a failed worker's place from the next."""
 RECORDER_TIMEOUT = 3.0
 """Seconds that a stopping worker gives its recorder to commit what is whole; the rest is for recovery."""
 
@@ -183,7 +185,12 @@ class _Process:
         path = self._settings.socket(f"origin-{self._spec.id}-{live.epoch}")
         for older in path.parent.glob(f"origin-{self._spec.id}-*.sock"):
             older.unlink(missing_ok=True)
-        runner = web.AppRunner(make_app(live, self._store), access_log=None, handler_cancellation=True)
+        runner = web.AppRunner(
+            make_app(live, self._store),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=ORIGIN_TIMEOUT,
+        )
         await runner.setup()
         try:
             await web.UnixSite(runner, str(path), backlog=1024).start()

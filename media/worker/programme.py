@@ -101,7 +101,8 @@ class Programme:
         """End the tick, then let the encoders finish what they have. Blocks for some seconds at most."""
         self._stop.set()
         self._armed.set()
-        self._thread.join(JOIN_TIMEOUT)
+        if self._thread.ident is not None:  # begun: what fails before the preroll is stopped too
+            self._thread.join(JOIN_TIMEOUT)
         for rung in self._rungs:
             rung.stop()
         if self._audio is not None:

@@ -123,3 +123,16 @@ def test_audio_that_stands_still_is_an_error_not_a_hole() -> None:
     gate.set()
     thread.stop()
     assert not failures
+
+
+def test_an_encoder_that_failed_is_stopped_at_once() -> None:
+    # Nobody empties its queue: each stop waited five seconds for a place in it, and the channel was dark meanwhile.
+    thread, _, failures = rung(Scripted(fails_at=0))
+    thread.offer(0, cast("Any", 0))
+    until(lambda: bool(failures))
+    for tick in range(subject.VIDEO_QUEUE + 1):
+        thread.offer(tick, cast("Any", tick))
+    began = time.monotonic()
+    thread.stop()
+    thread.stop()
+    assert time.monotonic() - began < subject.JOIN_TIMEOUT / 5
