@@ -42,6 +42,7 @@ _TARGETS = {
     "jobs": "media.jobs.__main__:main",
     "web": "web.__main__:main",
 }
+_JSON = {"application/json", "application/problem+json"}
 _WORKER = "media.worker.process:main"
 
 SMALL: Mapping[str, Any] = {
@@ -344,13 +345,18 @@ class Client:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with self.session.request(method, f"/api/v1{path}", json=body, headers=headers) as answer:
             text = await answer.text()
-            return answer.status, json.loads(text) if text.startswith(("{", "[")) else text
+            return answer.status, json.loads(text) if answer.content_type in _JSON and text else text
 
     async def api(self, method: str, path: str, body: object = None) -> Any:
         """JSON of an API call that succeeds."""
         status, answer = await self.try_api(method, path, body)
         assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
         return answer
+
+    async def log(self, show: str) -> list[dict[str, Any]]:
+        """A show's log."""
+        text: str = await self.api("GET", f"/shows/{show}/log")
+        return [json.loads(line) for line in text.splitlines()]
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body, as a viewer; 0 where the connection fails."""
