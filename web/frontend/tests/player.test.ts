@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { stateOf } from "../src/api/channel.ts";
 import { urlOf } from "../src/api/client.ts";
 import { engineFor } from "../src/player/engine.ts";
 import { HLS_CONFIG, worthRetrying } from "../src/player/hls-config.ts";
@@ -127,5 +128,13 @@ describe("API addresses", () => {
 
   it("need all their names", () => {
     expect(() => urlOf("/api/v1/channels/{channel}")).toThrow(TypeError);
+  });
+});
+
+describe("a channel", () => {
+  it("without a worker is paused while it shall be on air, and off air otherwise", () => {
+    expect(stateOf({ state: "offline", on_air: true })).toBe("slate");
+    expect(stateOf({ state: "offline", on_air: false })).toBe("offline");
+    expect(stateOf({ state: "live", on_air: true })).toBe("live");
   });
 });
