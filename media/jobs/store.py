@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from media.contracts.jobs import JobView
+from media.contracts.jobs import JobState, JobView
 
 
 class JobStore(Protocol):
@@ -28,6 +29,10 @@ class JobStore(Protocol):
 
     async def save(self, job: JobView) -> None:
         """Keep how the job stands."""
+        ...
+
+    async def counts(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state; states of none may be missing."""
         ...
 
     async def requeue(self) -> int:

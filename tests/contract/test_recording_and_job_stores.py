@@ -107,6 +107,14 @@ async def _all(jobs: SqlJobStore) -> AsyncIterator[JobView]:
         yield job
 
 
+async def test_jobs_are_counted_by_state(jobs: SqlJobStore) -> None:
+    assert dict(await jobs.counts()) == {}
+    for n in range(3):
+        await jobs.ask("export", f"r{n}")
+    await jobs.take()
+    assert dict(await jobs.counts()) == {JobState.QUEUED: 2, JobState.RUNNING: 1}
+
+
 async def test_a_failed_job_is_queued_again_when_it_is_asked_for(jobs: SqlJobStore) -> None:
     await jobs.ask("export", "r1")
     job = await jobs.take()

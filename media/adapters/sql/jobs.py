@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Mapping
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from media.adapters.sql.edge import reading, transaction, upsert
@@ -83,6 +84,12 @@ class SqlJobStore:
                     result=job.result, size=job.size, updated_at=_now(),
                 )
             )  # fmt: skip
+
+    async def counts(self) -> Mapping[JobState, int]:
+        """How many jobs are in each state; states of none are missing."""
+        query = select(_J.state, func.count()).group_by(_J.state)
+        async with reading(self._engine, "counting jobs") as connection:
+            return {JobState(state): count for state, count in await connection.execute(query)}
 
     async def requeue(self) -> int:
         """Queue again what ran when the process ended, and fail what did so for the second time."""
