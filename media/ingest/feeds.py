@@ -56,6 +56,11 @@ class FeedRegistry:
     def __len__(self) -> int:
         return len(self._feeds)
 
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """All of them."""
+        return tuple(self._feeds.values())
+
     def on_removed(self, gone: Callable[[Feed], None]) -> None:
         """Have `gone` told of each feed that is removed."""
         self._gone = gone

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from media.adapters.av_file import FileSource
@@ -13,6 +14,7 @@ from media.adapters.sql.feeds import SqlFeedStore
 from media.contracts import feeds as contract
 from media.contracts.faults import Handler, guarded
 from media.ingest.feeds import FeedRegistry
+from media.ingest.metrics import figures
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
 from media.ingest.rtmp.session import APP, Limits
 from media.ingest.settings import FeedsSettings, IngestSettings
@@ -27,9 +29,11 @@ from runtime.bus.contract import Command
 from runtime.bus.opening import open_bus
 from runtime.bus.port import Bus
 from runtime.database import Database
+from runtime.figures import Figures, watched
 from runtime.service import PermanentError
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
+from runtime.telemetry import DROPS, serve_metrics
 
 log = logs.get("media.ingest")
 
@@ -62,7 +66,11 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
         registry.publish_base = _base(section, rtmp.port)
         try:
             await taps.start()
-            async with serve(bus, guarded(handlers(registry))), asyncio.TaskGroup() as tasks:
+            async with (
+                serve(bus, guarded(handlers(registry))),
+                _telling(bus, figures(registry, rtmp, taps), announcer),
+                asyncio.TaskGroup() as tasks,
+            ):
                 works = (rtmp.run(), taps.run(), announcer.run(), _tick(registry))
                 running = [tasks.create_task(work) for work in works]
                 log.info("ingest is ready", rtmp=f"{section.host}:{rtmp.port}", feeds=len(registry))
@@ -75,6 +83,14 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
         finally:
             await rtmp.close()
             await taps.close()
+
+
+@asynccontextmanager
+async def _telling(bus: Bus, read: Figures, announcer: Announcer) -> AsyncIterator[None]:
+    DROPS.watch("announcer", lambda: announcer.dropped)
+    with watched(read):
+        async with serve_metrics(bus, "ingest"):
+            yield
 
 
 def handlers(registry: FeedRegistry) -> Mapping[type[Command[Any]], Handler]:

@@ -1,0 +1,99 @@
+"""The ingest process's figures for Prometheus: the listener's, each feed's, and what workers did not get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from prometheus_client.core import Metric
+
+from media.ingest.feeds import FeedRegistry
+from media.ingest.rtmp.server import RtmpServer
+from media.model.feed import FeedPhase
+from runtime.figures import Figures, counter, gauge
+
+
+class Taps(Protocol):
+    """Where workers take feeds."""
+
+    dropped: int
+
+
+def figures(registry: FeedRegistry, rtmp: RtmpServer, taps: Taps) -> Figures:
+    """What `runtime.figures.watched` takes. Feeds are 200 at most, and named by people."""
+
+    def read() -> Iterator[Metric]:
+        yield from _listener(rtmp)
+        yield from _feeds(registry)
+        yield counter(
+            "gachi_ingest_taps_dropped_total",
+            "Packets that workers did not get because they were slow to read.",
+            taps.dropped,
+        )
+
+    return read
+
+
+def _listener(rtmp: RtmpServer) -> Iterator[Metric]:
+    counters = rtmp.counters
+    yield gauge("gachi_rtmp_connections", "Open RTMP connections.", len(rtmp.connections))
+    yield counter("gachi_rtmp_connections_total", "RTMP connections since the start.", counters.connections)
+    yield counter(
+        "gachi_rtmp_refused_total",
+        "RTMP connections over the limit, wrong keys, and feeds that were taken.",
+        counters.refused,
+    )
+    yield counter("gachi_rtmp_faults_total", "RTMP senders that broke the protocol.", counters.faults)
+    yield counter("gachi_rtmp_timeouts_total", "RTMP senders that were silent too long.", counters.timeouts)
+    yield counter("gachi_rtmp_received_bytes_total", "Bytes from RTMP senders.", counters.bytes)
+    yield counter(
+        "gachi_rtmp_corrected_times_total",
+        "Decode times of RTMP senders that were put in order; counted when the sender leaves.",
+        counters.corrected,
+    )
+
+
+def _feeds(registry: FeedRegistry) -> Iterator[Metric]:
+    feeds = {(feed.spec.id,): feed for feed in registry.feeds}
+    yield gauge(
+        "gachi_ingest_feeds",
+        "Feeds by phase.",
+        {(phase.value,): sum(feed.status.phase is phase for feed in feeds.values()) for phase in FeedPhase},
+        "phase",
+    )
+    yield gauge(
+        "gachi_feed_live",
+        "Whether media of the feed comes in.",
+        {key: float(feed.status.phase is FeedPhase.LIVE) for key, feed in feeds.items()},
+        "feed",
+    )
+    yield gauge(
+        "gachi_feed_bitrate_bits",
+        "Bits per second of the feed over the last two seconds.",
+        {key: feed.status.bitrate for key, feed in feeds.items()},
+        "feed",
+    )
+    yield gauge(
+        "gachi_feed_frame_rate_hertz",
+        "Frames per second of the feed over the last two seconds, by its own clock.",
+        {key: feed.status.frame_rate for key, feed in feeds.items()},
+        "feed",
+    )
+    yield gauge(
+        "gachi_feed_listeners",
+        "Workers that take the feed.",
+        {key: len(feed.listeners) for key, feed in feeds.items()},
+        "feed",
+    )
+    yield gauge(
+        "gachi_feed_ring_bytes",
+        "Bytes of the group of pictures that is kept for who tunes in.",
+        {key: feed.ring.size for key, feed in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_feed_ring_overflows_total",
+        "Groups of pictures that were too long to be kept: tuning in waits for the next keyframe.",
+        {key: feed.ring.overflows for key, feed in feeds.items()},
+        "feed",
+    )
