@@ -13,12 +13,17 @@ from typing import TextIO
 
 from runtime import logs
 from runtime.bus.hub_server import HubServer
+from runtime.bus.opening import open_bus
 from runtime.database import Database
+from runtime.figures import gauge, watched
 from runtime.migrations import upgrade
 from runtime.sections import BusSettings, LogSettings, SupervisionSettings
+from runtime.service import Service
 from runtime.settings import Settings
+from runtime.supervision.metrics import children
 from runtime.supervision.process import Limits
 from runtime.supervision.supervisor import ChildEvent, ChildSpec, ChildState, Ready, Supervisor
+from runtime.telemetry import DROPS, serve_metrics
 
 log = logs.get("runtime.serve")
 
@@ -63,8 +68,18 @@ async def hub(settings: Settings) -> AsyncIterator[None]:
     if settings[BusSettings].url:
         yield
         return
-    async with HubServer(settings.socket("bus")):
-        yield
+    async with HubServer(settings.socket("bus")) as server:
+        DROPS.watch("hub", lambda: server.dropped)
+        with watched(lambda: [gauge("gachi_hub_clients", "Processes on the hub.", server.clients)]):
+            yield
+        DROPS.forget("hub")
+
+
+async def _tell_figures(settings: Settings, supervisor: Supervisor) -> None:
+    """Answer scrapes until cancelled. Entering waits for the bus as long as it takes, so it is a task of its own."""
+    with watched(children(supervisor)):
+        async with open_bus(settings) as bus, serve_metrics(bus, "serve"):
+            await asyncio.Event().wait()
 
 
 async def serve(settings: Settings) -> int:
@@ -102,15 +117,17 @@ async def serve(settings: Settings) -> int:
             await supervisor.start(ChildSpec(role, known[role], limits=limits), hear)
         announcing = asyncio.create_task(_announce(supervisor, section.roles, banner, news), name="banner")
         stopped = asyncio.create_task(stopping.wait(), name="stopping")
+        figures = Service("figures", lambda: _tell_figures(settings, supervisor))
+        telling = asyncio.create_task(figures.run(), name="figures")
         try:
             await asyncio.wait({announcing, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if announcing.done() and not announcing.result():
                 return 1
             await stopped
         finally:
-            for task in (announcing, stopped):
+            for task in (announcing, stopped, telling):
                 task.cancel()
-            await asyncio.wait({announcing, stopped})
+            await asyncio.wait({announcing, stopped, telling})
         log.info("stopping")
     return 0
 

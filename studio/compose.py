@@ -13,6 +13,7 @@ from runtime.bus.calls import EventStream, Handler, events, serve
 from runtime.bus.contract import Command, CommandError, Event, Fault, Value
 from runtime.bus.port import Bus
 from runtime.clock import Clock
+from runtime.telemetry import serve_metrics
 from studio.contracts import shows as contract
 from studio.contracts.shows import LogAppended, LogEntry
 from studio.metrics import watch
@@ -153,7 +154,7 @@ async def run(
         )
         upkeep = _Upkeep(service, newsroom, media, clock=clock, interval=settings.upkeep_interval)
         telling = tasks.create_task(announcer.run(), name="studio announcer")
-        async with serve(bus, handlers(service)), watch(journals, announcer):
+        async with serve(bus, handlers(service)), watch(journals, announcer), serve_metrics(bus, "studio"):
             aside = [
                 tasks.create_task(upkeep.listen(stream), name="studio events"),
                 tasks.create_task(upkeep.run(stream), name="studio upkeep"),

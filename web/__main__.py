@@ -10,21 +10,33 @@ from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.tape import SqlTapeIndex
 from runtime import logs
 from runtime.bus import open_bus
+from runtime.bus.port import Bus, BusUnavailableError
 from runtime.database import Database
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
+from runtime.telemetry import Gatherer, serve_metrics
 from web.adapters.replay import TapeReplayReader
 from web.adapters.sql import SqlTokenStore
 from web.adapters.stills import stand_in, still_of
 from web.compose import Ports, Web, listening
+from web.health import GatherMetrics
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 
 log = logs.get("web")
 
 
-async def gather() -> bytes:
-    """This process's figures."""
-    return generate_latest(REGISTRY)
+def gathering(bus: Bus) -> GatherMetrics:
+    """All processes' figures; this one's alone while the bus is away."""
+    gatherer = Gatherer(bus)
+
+    async def gather() -> bytes:
+        try:
+            return await gatherer.gather()
+        except BusUnavailableError as error:
+            log.warning("only this process's figures can be told", error=str(error))
+            return generate_latest(REGISTRY)
+
+    return gather
 
 
 def banner(http: HttpSettings, auth: AuthSettings, port: int) -> list[str]:
@@ -50,13 +62,13 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             poster=still_of,
             stand_in=stand_in,
             registry=REGISTRY,
-            gather=gather,
+            gather=gathering(bus),
             http=http,
             auth=settings[AuthSettings],
             playback=settings[PlaybackSettings],
         )
         site = Web(ports)
-        async with listening(site, http) as port:
+        async with serve_metrics(bus, lifeline.name or "web"), listening(site, http) as port:
             log.info("listening", host=http.host, port=port)
             lifeline.ready(host=http.host, port=port, banner=banner(http, settings[AuthSettings], port))
             async with asyncio.TaskGroup() as tasks:
