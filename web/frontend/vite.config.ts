@@ -13,6 +13,15 @@ function typeface(): Plugin {
     async buildStart() {
       await subsetFont(fileURLToPath(new URL("./src/design/generated", import.meta.url)));
     },
+    // The OFL wants its text beside each copy of the font.
+    async generateBundle() {
+      const licence = new URL("./node_modules/pretendard/dist/LICENSE.txt", import.meta.url);
+      this.emitFile({
+        type: "asset",
+        fileName: "gachi-sans.license.txt",
+        source: await readFile(licence, "utf8"),
+      });
+    },
   };
 }
 
