@@ -366,6 +366,11 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return 0, repr(error).encode()
 
+    async def get_as_staff(self, path: str) -> tuple[int, bytes]:
+        """Status and body, with the token."""
+        async with self.session.get(path, headers={"Authorization": f"Bearer {TOKEN}"}) as answer:
+            return answer.status, await answer.read()
+
     async def playlist(self, channel: str, rendition: str, **directives: int) -> MediaPlaylist:
         """A media playlist of a live channel."""
         params = {f"_HLS_{key}": str(value) for key, value in directives.items()}

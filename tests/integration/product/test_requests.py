@@ -73,7 +73,6 @@ async def test_impossible_directives_are_refused(product: Product, client: Clien
         {"_HLS_msn": str(msn + 50)},
         {"_HLS_msn": str(msn), "_HLS_part": "x"},
         {"_HLS_msn": str(msn), "_HLS_part": "-1"},
-        {"_HLS_skip": "MAYBE"},
     ]
     async with undisturbed(product, client, 6):
         for params in bad:
@@ -95,7 +94,7 @@ async def test_ranges(product: Product, client: Client) -> None:
         ("bytes=9-3", 200, whole),
         ("bytes=a-b", 200, whole),
         ("bites=0-1", 200, whole),
-        ("bytes=" + "9" * 300 + "-", 416, None),
+        ("bytes=" + "9" * 300 + "-", 200, whole),
         ("bytes=0-0,2-3", 200, whole),
     ]
     async with undisturbed(product, client, 5):
