@@ -1,48 +1,7 @@
-"""PROCESS jobs: MP4 exports of recordings."""
+"""PROCESS jobs: MP4 exports of recordings. Started by ``gachi jobs`` and ``gachi serve``."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+from media.jobs.process import main
 
-from media.adapters.obstore_store import ObstoreSegmentStore
-from media.adapters.sql.jobs import SqlJobStore
-from media.adapters.sql.recordings import SqlRecordingStore
-from media.adapters.sql.tape import SqlTapeIndex
-from media.contracts.faults import guarded
-from media.contracts.jobs import ExportRecording, GetJob, JobChanged, JobView
-from media.jobs.exports import Exports
-from media.jobs.settings import JobsSettings
-from media.record.settings import TapeSettings
-from runtime.bus import open_bus
-from runtime.bus.calls import publish, serve
-from runtime.bus.port import BusUnavailableError
-from runtime.database import Database
-from runtime.settings import Settings
-from runtime.supervision.lifeline import Lifeline
-
-
-async def main(settings: Settings, lifeline: Lifeline) -> None:
-    """Run until the lifeline says stop."""
-    store = ObstoreSegmentStore.local(settings.data / "tape", fsync=settings[TapeSettings].fsync)
-    async with open_bus(settings) as bus, Database.of(settings) as database:
-
-        async def changed(job: JobView) -> None:
-            with contextlib.suppress(BusUnavailableError):  # who missed it asks with GetJob
-                await publish(bus, JobChanged(job=job))
-
-        exports = Exports(
-            jobs=SqlJobStore(database.engine),
-            recordings=SqlRecordingStore(database.engine),
-            index=SqlTapeIndex(database.engine),
-            store=store,
-            folder=settings.data / "exports",
-            changed=changed,
-            timeout=settings[JobsSettings].export_timeout,
-        )
-        handlers = guarded({ExportRecording: exports.export, GetJob: exports.get})
-        async with serve(bus, handlers), asyncio.TaskGroup() as tasks:
-            work = tasks.create_task(exports.run(), name="exports")
-            lifeline.ready()
-            await lifeline.stopping()
-            work.cancel()
+__all__ = ["main"]

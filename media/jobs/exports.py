@@ -6,11 +6,12 @@ import asyncio
 import os
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from media.adapters.av_remux import remux
 from media.contracts.jobs import ExportRecording, GetJob, JobState, JobView
 from media.jobs.store import JobStore
 from media.model.errors import ConflictError, MediaError, StoreError
@@ -40,6 +41,38 @@ class ExportStore(SegmentStore, Protocol):
         ...
 
 
+class Remux(Protocol):
+    """Writes runs of the tape into one file."""
+
+    def __call__(
+        self,
+        runs: Sequence[Run],
+        target: Path,
+        *,
+        fetch: Callable[[str], bytes],
+        progress: Callable[[float], None],
+        keep_going: Callable[[], bool],
+    ) -> None:
+        """Write the runs to `target`. Blocks; called on a thread. Raises `MediaError` where they do not fit one file, what
+        `fetch` raises, and anything to end early once `keep_going` says no.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class ExportFigures:
+    """Counts since the start, for metrics."""
+
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    """Spent on exports, the failed ones included."""
+    bytes: int = 0
+    """Of finished files."""
+    states: Mapping[JobState, int] = field(default_factory=dict)
+    """Jobs in the database, when it was last looked at."""
+
+
 class Exports:
     """Answers the commands of jobs and works the queue. `run` is a task of the owner."""
 
@@ -50,6 +83,7 @@ class Exports:
         recordings: RecordingStore,
         index: TapeIndex,
         store: ExportStore,
+        remux: Remux,
         folder: Path,
         changed: Callable[[JobView], Awaitable[None]],
         timeout: float = 3600.0,
@@ -58,10 +92,12 @@ class Exports:
         self._recordings = recordings
         self._index = index
         self._store = store
+        self._remux_runs = remux
         self._folder = folder
         self._changed = changed
         self._timeout = timeout
         self._asked = asyncio.Event()
+        self.figures = ExportFigures()
 
     async def export(self, command: ExportRecording) -> JobView:
         """Queue the export of an ended recording, or find the one there is."""
@@ -89,7 +125,9 @@ class Exports:
                     await self._jobs.requeue()
                     begun = True
                 while (job := await self._jobs.take()) is not None:
+                    self.figures.states = await self._jobs.counts()
                     await self._work(job)
+                self.figures.states = await self._jobs.counts()
             except StoreError as error:
                 log.warning("jobs cannot be worked on", reason=str(error))
             try:
@@ -101,6 +139,7 @@ class Exports:
     async def _work(self, job: JobView) -> None:
         log.info("job begins", job=job.id, kind=job.kind, recording=job.recording)
         await self._changed(job)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 size = await self._export(job)
@@ -110,6 +149,7 @@ class Exports:
             raise
         except (MediaError, OSError, TimeoutError) as error:
             reason = str(error) or f"it took longer than {self._timeout:g} s"
+            self.figures.failed += 1
             log.warning("job failed", job=job.id, recording=job.recording, reason=reason)
             done = job.model_copy(update={"state": JobState.FAILED, "reason": reason})
         else:
@@ -122,7 +162,10 @@ class Exports:
                     "size": size,
                 }
             )
+            self.figures.done += 1
+            self.figures.bytes += size
             log.info("job done", job=job.id, recording=job.recording, size=size)
+        self.figures.seconds += time.monotonic() - began
         await self._jobs.save(done)
         await self._changed(done)
 
@@ -161,7 +204,9 @@ class Exports:
 
         work = loop.run_in_executor(
             None,
-            lambda: remux(runs, path, fetch=fetch, progress=progress, keep_going=lambda: not stop.is_set()),
+            lambda: self._remux_runs(
+                runs, path, fetch=fetch, progress=progress, keep_going=lambda: not stop.is_set()
+            ),
         )
         try:
             while not work.done():

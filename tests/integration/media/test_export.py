@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from obstore.store import LocalStore
 
+from media.adapters.av_remux import remux
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
@@ -48,6 +49,7 @@ class Rig:
             recordings=self.recordings,
             index=self.index,
             store=self.store,
+            remux=remux,
             folder=self.folder / "exports",
             changed=changed,
             timeout=self.timeout,
