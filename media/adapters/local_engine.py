@@ -18,34 +18,35 @@ class LocalEngine:
         self._listener = listener
         self._limits = limits
         self._spares = spares
-        self._supervisor = Supervisor()
+        self.supervisor = Supervisor()
+        """For its figures."""
 
     async def ensure(self, name: str, config: dict[str, object]) -> None:
         """Have exactly one process run under `name`."""
-        if name not in self._supervisor.children:
+        if name not in self.supervisor.children:
             spec = ChildSpec(name=name, target=self._target, config=config, limits=self._limits)
-            await self._supervisor.start(spec, lambda event: self._hear(name, event))
+            await self.supervisor.start(spec, lambda event: self._hear(name, event))
 
     async def stop(self, name: str) -> None:
         """Stop it; no error where it does not run."""
-        if name in self._supervisor.children:
-            await self._supervisor.stop(name)
+        if name in self.supervisor.children:
+            await self.supervisor.stop(name)
 
     def tell(self, name: str, kind: str, data: dict[str, object]) -> None:
         """Send something to the process."""
-        child = self._supervisor.children.get(name)
+        child = self.supervisor.children.get(name)
         if child is not None:
             child.ask(kind, **data)
 
     async def __aenter__(self) -> Self:
-        await self._supervisor.__aenter__()
-        self._supervisor.spare(self._target, self._spares)
+        await self.supervisor.__aenter__()
+        self.supervisor.spare(self._target, self._spares)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._supervisor.__aexit__(kind, error, trace)
+        await self.supervisor.__aexit__(kind, error, trace)
 
     def _hear(self, name: str, event: ChildEvent) -> None:
         match event:
@@ -53,7 +54,7 @@ class LocalEngine:
                 self._listener(name, EngineEvent.READY, dict(info))
             case Told(what=what, data=data):
                 self._listener(name, EngineEvent.TOLD, {**data, "kind": what})
-            case Exited(ending=ending):
+            case Exited(ending=ending) if not ending.expected:
                 self._listener(name, EngineEvent.EXITED, {"reason": ending.reason})
             case _:
                 pass

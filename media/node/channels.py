@@ -81,6 +81,9 @@ class Channels:
         self._records: dict[str, ChannelRecord] = {}
         self._on_air: dict[str, OnAir] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self.worker_starts = 0
+        self.worker_losses = 0
+        """Workers that ended without being asked to."""
 
     # --- start -------------------------------------------------------------------------------------------------------
 
@@ -258,6 +261,7 @@ class Channels:
         match event:
             case EngineEvent.READY:
                 self._on_air[name] = on_air(data)
+                self.worker_starts += 1
                 self._publish(
                     WorkerStarted(
                         channel=name, epoch=self._on_air[name].epoch, anchor=self._on_air[name].anchor
@@ -265,6 +269,7 @@ class Channels:
                 )
             case EngineEvent.EXITED:
                 self._on_air[name] = OFF_AIR
+                self.worker_losses += 1
                 reason = str(data.get("reason", ""))
                 log.warning("worker lost", channel=name, epoch=before.epoch, reason=reason)
                 self._publish(WorkerLost(channel=name, epoch=before.epoch, reason=reason))

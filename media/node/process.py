@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from media.adapters.local_engine import LocalEngine
@@ -15,6 +17,7 @@ from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
 from media.model.errors import SpecError, StoreError
 from media.node.channels import Channels
+from media.node.metrics import SweepFigures, figures
 from media.node.recordings import Recordings
 from media.node.settings import ChannelsSettings, WorkerSettings
 from media.ports import EngineEvent
@@ -24,11 +27,15 @@ from runtime import logs
 from runtime.bus.announcer import Announcer
 from runtime.bus.calls import serve
 from runtime.bus.opening import open_bus
+from runtime.bus.port import Bus
 from runtime.database import Database
+from runtime.figures import Figures, watched
 from runtime.service import PermanentError
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
+from runtime.supervision.metrics import children
 from runtime.supervision.process import Limits
+from runtime.telemetry import DROPS, serve_metrics
 
 log = logs.get("media.node")
 
@@ -59,11 +66,17 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             except SpecError as error:
                 raise PermanentError(f"channels.seed: {error.field}: {error}") from error
             handlers = guarded({**channels.handlers(), **recordings.handlers()})
-            async with serve(bus, handlers), asyncio.TaskGroup() as tasks:
+            sweeps = SweepFigures()
+            async with (
+                serve(bus, handlers),
+                _telling(bus, figures(channels, sweeps), engine, announcer),
+                asyncio.TaskGroup() as tasks,
+            ):
                 running = [
                     tasks.create_task(announcer.run(), name="announcer"),
                     tasks.create_task(
-                        _sweep(settings, channels, tape, SqlRecordingStore(database.engine)), name="sweep"
+                        _sweep(settings, channels, tape, SqlRecordingStore(database.engine), sweeps),
+                        name="sweep",
                     ),
                 ]
                 lifeline.ready(channels=len(channels.ids()))
@@ -72,8 +85,20 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                     task.cancel()
 
 
+@contextlib.asynccontextmanager
+async def _telling(bus: Bus, read: Figures, engine: LocalEngine, announcer: Announcer) -> AsyncIterator[None]:
+    DROPS.watch("announcer", lambda: announcer.dropped)
+    with watched(read, children(engine.supervisor)):
+        async with serve_metrics(bus, "node"):
+            yield
+
+
 async def _sweep(
-    settings: Settings, channels: Channels, tape: SqlTapeIndex, recordings: SqlRecordingStore
+    settings: Settings,
+    channels: Channels,
+    tape: SqlTapeIndex,
+    recordings: SqlRecordingStore,
+    sweeps: SweepFigures,
 ) -> None:
     """Let go of old tape, once a minute. Trouble is told and tried again; it never ends the node."""
     section = settings[TapeSettings]
@@ -82,18 +107,23 @@ async def _sweep(
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         try:
+            sweeps.free = await asyncio.to_thread(_free, root)
             swept = await sweep(
                 section.policy,
                 now=time.time_ns() // 1000,
-                free=await asyncio.to_thread(_free, root),
+                free=sweeps.free,
                 windows={channel: channels.longest_dvr(channel) for channel in channels.ids()},
                 index=tape,
                 recordings=recordings,
                 store=store,
             )
         except StoreError as error:
+            sweeps.failed += 1
             log.warning("old tape could not be swept", error=str(error))
             continue
+        sweeps.done += 1
+        sweeps.objects += swept.objects
+        sweeps.recordings += len(swept.recordings)
         for recording in swept.recordings:
             log.warning("a recording was let go", recording=recording)
         for reason in swept.reasons:

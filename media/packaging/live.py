@@ -274,6 +274,11 @@ class LiveChannel:
         """Bytes of media held."""
         return sum(window.in_memory for window in self._windows.values())
 
+    @property
+    def output(self) -> dict[str, tuple[int, int]]:
+        """Parts and their bytes that each rendition was given."""
+        return {name: (window.parts_added, window.bytes_added) for name, window in self._windows.items()}
+
     def newest(self, rendition: str) -> tuple[int, int | None]:
         """Media sequence number and part of a rendition's newest part."""
         return self._windows[rendition].newest

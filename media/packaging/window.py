@@ -53,6 +53,8 @@ class Window:
         self.version = 0
         """Rises with each change of what a playlist shows."""
         self.timescale = 0
+        self.parts_added = 0
+        self.bytes_added = 0
         self._parts_listed = parts_listed
         self.segments: deque[Listed] = deque()
         self.last_msn = first_msn - 1
@@ -77,6 +79,8 @@ class Window:
         if came != due:
             raise EngineError(f"{self.rendition}: part {came} came where {due} was due")
         self._decode_time += part.duration
+        self.parts_added += 1
+        self.bytes_added += len(part.data)
         self._open.append(part)
         self._open_lines.append(_entry(part).line())
         self._objects[part.name] = part.data

@@ -50,6 +50,11 @@ class _EncoderThread(Generic[ItemT]):
         """Begin to encode."""
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Items that wait for the encoder."""
+        return self._queue.qsize()
+
     def stop(self) -> None:
         """Encode what is queued, then end; gives up after `JOIN_TIMEOUT` seconds (the process is about to end).
 

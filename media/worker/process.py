@@ -31,15 +31,19 @@ from media.record.gaps import KnownGap, ends
 from media.record.recorder import Recorder, RecorderLimits
 from media.record.recovery import Recovered, recover_channel
 from media.record.settings import TapeSettings
-from media.worker.origin import make_app
+from media.worker.metrics import figures
+from media.worker.origin import STATS, OriginStats, make_app
 from media.worker.worker import EpochStart, Worker, open_encoders
 from runtime import logs
 from runtime.bus.announcer import Announcer
 from runtime.bus.opening import open_bus
+from runtime.bus.port import Bus
 from runtime.database import Database
+from runtime.figures import Figures, watched
 from runtime.service import PermanentError
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
+from runtime.telemetry import DROPS, serve_metrics
 
 log = logs.get("media.worker")
 
@@ -54,7 +58,7 @@ RECORDER_TIMEOUT = 3.0
 async def main(settings: Settings, lifeline: Lifeline) -> None:
     """Run the channel named by ``config["channel"]``. Raises `PermanentError` for settings that cannot work."""
     channel = str(lifeline.config["channel"])
-    with logs.bound(channel=channel):
+    with logs.bound(role="worker", channel=channel):
         async with Database.of(settings) as database, open_bus(settings) as bus:
             record = await SqlChannelStore(database.engine).get(channel)
             try:
@@ -64,7 +68,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             announcer = Announcer(bus)
             async with asyncio.TaskGroup() as tasks:
                 announcing = tasks.create_task(announcer.run(), name="announcer")
-                process = _Process(settings, lifeline, spec, SqlTapeIndex(database.engine), announcer)
+                process = _Process(settings, lifeline, spec, SqlTapeIndex(database.engine), announcer, bus)
                 try:
                     await process.run(record)
                 finally:
@@ -82,8 +86,10 @@ class _Process:
         spec: ChannelSpec,
         index: SqlTapeIndex,
         announcer: Announcer,
+        bus: Bus,
     ) -> None:
         self._settings = settings
+        self._bus = bus
         self._lifeline = lifeline
         self._spec = spec
         self._index = index
@@ -128,9 +134,11 @@ class _Process:
                 )
                 recorder = self._recorder(live)
                 with logs.bound(epoch=start.epoch):
-                    async with self._origin(live) as address:
+                    async with self._origin(live) as (address, stats):
                         worker.go(start, encoders, live, recorder)
-                        await self._on_air(worker, live, recorder, address)
+                        await self._on_air(
+                            worker, live, recorder, address, figures(worker, live, recorder, stats)
+                        )
             finally:
                 await worker.stop()
 
@@ -180,13 +188,14 @@ class _Process:
         )
 
     @contextlib.asynccontextmanager
-    async def _origin(self, live: LiveChannel) -> AsyncIterator[str]:
+    async def _origin(self, live: LiveChannel) -> AsyncIterator[tuple[str, OriginStats]]:
         """Serve the channel on a socket of this epoch's own: a predecessor that still dies must not take it away."""
         path = self._settings.socket(f"origin-{self._spec.id}-{live.epoch}")
         for older in path.parent.glob(f"origin-{self._spec.id}-*.sock"):
             older.unlink(missing_ok=True)
+        app = make_app(live, self._store)
         runner = web.AppRunner(
-            make_app(live, self._store),
+            app,
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=ORIGIN_TIMEOUT,
@@ -194,15 +203,22 @@ class _Process:
         await runner.setup()
         try:
             await web.UnixSite(runner, str(path), backlog=1024).start()
-            yield f"unix:{path}"
+            yield f"unix:{path}", app[STATS]
         finally:
             await runner.cleanup()
             path.unlink(missing_ok=True)
 
-    async def _on_air(self, worker: Worker, live: LiveChannel, recorder: Recorder, address: str) -> None:
+    async def _on_air(
+        self, worker: Worker, live: LiveChannel, recorder: Recorder, address: str, read: Figures
+    ) -> None:
         async with asyncio.TaskGroup() as tasks:
             recording = tasks.create_task(recorder.run(), name="recorder")
-            works = (worker.run(), self._report(worker, live, address), self._obey(worker, live))
+            works = (
+                worker.run(),
+                self._report(worker, live, address),
+                self._obey(worker, live),
+                self._tell_figures(live.epoch, read),
+            )
             running = [tasks.create_task(work) for work in works]
             self._lifeline.ready(**self._figures(worker, live, address))
             log.info("on air", anchor=live.anchor, origin=address)
@@ -218,6 +234,16 @@ class _Process:
 
     def _figures(self, worker: Worker, live: LiveChannel, address: str) -> dict[str, object]:
         return {**worker.report(), "anchor": live.anchor, "origin": address}
+
+    async def _tell_figures(self, epoch: int, read: Figures) -> None:
+        """Answer scrapes. A task of its own: a channel does not wait for the bus to go on air."""
+        channel = self._spec.id
+        DROPS.watch("announcer", lambda: self._announcer.dropped)
+        with watched(read):
+            async with serve_metrics(
+                self._bus, f"worker-{channel}", {"channel": channel, "epoch": str(epoch)}
+            ):
+                await asyncio.Event().wait()
 
     async def _report(self, worker: Worker, live: LiveChannel, address: str) -> None:
         while True:
