@@ -7,6 +7,7 @@ drops to the next keyframe rather than grow a queue; the mixer then sees an inpu
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections import deque
@@ -63,7 +64,13 @@ class _TrackThread:
         self._past_errors = 0
         self.dropped = 0
         self.reason = ""
-        self._thread = threading.Thread(target=self._run, name=f"decode-{kind}-{feed}", daemon=True)
+        # In a copy of our context, so that its lines carry the channel's ids.
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run,
+            args=(self._run,),
+            name=f"decode-{kind}-{feed}",
+            daemon=True,
+        )
         self._thread.start()
 
     @property

@@ -16,6 +16,7 @@ from media.contracts.channels import PictureChanged, Program
 from media.mix.mixer import Mixed, Mixer
 from media.mix.switcher import Program as MixProgram
 from media.mix.switcher import Shown
+from media.mix.timeline import InputTimeline
 from media.model.channel import ChannelSpec, ChannelState
 from media.model.errors import EngineError
 from media.model.time import ProgrammeTime
@@ -190,6 +191,15 @@ class Worker:
         return {rung.name: rung.repeated for rung in self._rungs}
 
     @property
+    def waiting(self) -> dict[str, int]:
+        """Ticks that wait for each rung's encoder."""
+        return {rung.name: rung.waiting for rung in self._rungs}
+
+    def timeline(self, feed: str) -> InputTimeline[VideoFrame] | None:
+        """An input's timeline in the mixer, for its counters alone: it belongs to the tick thread."""
+        return self._mixer.timeline(feed)
+
+    @property
     def inputs(self) -> Inputs:
         """The inputs, for their figures."""
         return self._inputs
@@ -239,7 +249,15 @@ class Worker:
         change = mixed.changes[-1] if mixed.changes else None
         self._reason = "" if self._picture == self._program.feed or change is None else change.reason
         if before != self._picture:
-            log.info("picture", picture=self._picture, reason=change.reason if change else "start")
+            # The tick thread has handed this over, and the ids that are bound to our tasks are unknown to it.
+            log.info(
+                "picture",
+                channel=self._spec.id,
+                epoch=self._epoch,
+                picture=self._picture,
+                reason=change.reason if change else "start",
+                command=change.command if change else "",
+            )
             self._publish(
                 PictureChanged(
                     channel=self._spec.id,
