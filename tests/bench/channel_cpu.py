@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import imageio_ffmpeg
+import imageio_ffmpeg  # type: ignore[import-untyped]  # has no types
 
 from media.encode.ladder import rung_settings
 from media.model.channel import ChannelSpec, Rung

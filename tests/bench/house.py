@@ -80,7 +80,8 @@ class House:
             view: dict[str, Any] = await self.api("GET", f"/channels/{channel}")
             return view if view["ready"] and picture in {None, view["picture"]} else None
 
-        return await until(look, within, f"{channel} to show {picture or 'anything'}")
+        view: dict[str, Any] = await until(look, within, f"{channel} to show {picture or 'anything'}")
+        return view
 
     async def worker(self, channel: str) -> int:
         """The process id of a channel's worker."""

@@ -92,7 +92,7 @@ def codes(init: bytes, parts: list[Seen], row: int) -> list[tuple[Seen, list[int
     """For each part the burned-in values of its pictures; parts must follow one another from an independent one."""
     data = init + b"".join(part.data for part in parts)
     found: list[int | None] = []
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         found += [timecode.read(planes_of(frame)[0], row) for frame in file.decode(video=0)]
     per_part = max(1, round(len(found) / len(parts)))
     return [(part, found[i * per_part : (i + 1) * per_part]) for i, part in enumerate(parts)]
