@@ -102,10 +102,13 @@ def step(
     before = state.selection
     lost = _losses(state, health)
     ready = [feed for feed in (program.feed, program.backup) if feed and _ready(feed, before, lost, health)]
-    if ready:
+    waited = (tick - since) * seconds
+    if pending and program.feed not in ready and _holds(before, health, program, waited, lost):
+        after = before
+    elif ready:
         after = Selection(Shown.FEED, ready[0], _sound(ready[0], before, health), before.message)
     else:
-        after = _without_picture(before, health, program, (tick - since) * seconds, lost)
+        after = _without_picture(before, health, program, waited, lost)
     changes = []
     if (after.shown, after.feed) != (before.shown, before.feed) or (
         after.shown is Shown.SLATE and after.message != before.message
@@ -134,6 +137,23 @@ def _ready(feed: str, before: Selection, lost: frozenset[str], health: Mapping[s
     if before.feed == feed and before.shown in {Shown.FEED, Shown.FREEZE}:
         return True  # on air, or frozen for less than two seconds: it simply goes on
     return seen.continuous >= (RETURNS if feed in lost else APPEARS)
+
+
+def _holds(
+    before: Selection,
+    health: Mapping[str, InputHealth],
+    program: Program,
+    waited: float,
+    lost: frozenset[str],
+) -> bool:
+    """The feed asked for is not there yet, the former one is: it stays for the blink that takes, rather than that the
+    backup, which is for a feed that is lost, flashes up between the two.
+    """
+    if before.shown is not Shown.FEED or before.feed in {program.feed, program.backup}:
+        return False
+    if program.feed is None or program.feed in lost or waited >= SLATE:
+        return False
+    return health.get(before.feed or "", NOTHING).moving
 
 
 def _sound(feed: str | None, before: Selection, health: Mapping[str, InputHealth]) -> str | None:

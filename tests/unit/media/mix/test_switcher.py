@@ -151,6 +151,29 @@ def test_feed_that_is_not_there_yet_holds_the_former_one_for_two_seconds() -> No
     assert air.told == [("slate", "waiting"), ("c", "appeared")]
 
 
+def test_backup_does_not_flash_up_while_the_feed_asked_for_settles() -> None:
+    air = on_air("a", "b", program=Program("a", "b"))
+    air.feeds.pictures["c"] = air.feeds.sounds["c"] = True
+    air.feeds.health["c"] = InputHealth()
+    air.changes.clear()
+    air.program = Program("c", "b", command="c3")
+    air.run(1)
+    assert air.told == [("c", "command")]
+
+
+def test_backup_steps_in_where_the_feed_asked_for_does_not_come() -> None:
+    air = on_air("a", "b", program=Program("a", "b"))
+    air.feeds.pictures["c"] = air.feeds.sounds["c"] = False
+    air.feeds.health["c"] = InputHealth()
+    air.changes.clear()
+    air.program = Program("c", "b", command="c3")
+    assert air.run(1.5).feed == "a"
+    assert air.run(1.0).feed == "b"
+    air.feeds.pictures["b"] = False
+    air.run(3)
+    assert air.told[:2] == [("b", "backup"), ("freeze", "frozen")]
+
+
 def test_off_is_a_slate_at_once() -> None:
     air = on_air("a", program=Program("a"))
     air.changes.clear()
