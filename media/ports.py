@@ -154,7 +154,9 @@ class TapeIndex(Protocol):
         """Segments of all renditions that overlap [start, end), ordered by msn, then rendition."""
         ...
 
-    async def forget_before(self, channel: str, before: ProgrammeTime, keep: Sequence[tuple[int, int]]) -> Sequence[str]:
+    async def forget_before(
+        self, channel: str, before: ProgrammeTime, keep: Sequence[tuple[int, int]]
+    ) -> Sequence[str]:
         """Drop entries that end before `before` and overlap none of the `keep` ranges; returns their keys.
 
         The entries go first, then the objects: a crash between the two leaves an object that `sweep` finds.
@@ -173,20 +175,24 @@ class EngineEvent(StrEnum):
     TOLD = "told"
     """The work sent something: `data["kind"]` and its values."""
     EXITED = "exited"
-    """It ended without being asked to; `data["reason"]` in words. It is being started again."""
+    """It ended without being asked to; `data["reason"]` in words. It is being started again, unless `data["permanent"]`."""
 
 
 class EngineListener(Protocol):
     """Called on the event loop; must not block."""
 
-    def __call__(self, name: str, event: EngineEvent, data: dict[str, object]) -> None: ...
+    def __call__(self, name: str, event: EngineEvent, data: dict[str, object]) -> None:
+        """Something happened to the work called `name`."""
+        ...
 
 
 class Engine(Protocol):
     """Runs named long-lived work somewhere and keeps it running: the local adapter uses supervised processes."""
 
     async def ensure(self, name: str, config: dict[str, object]) -> None:
-        """Have exactly one piece of work run under `name`; one that runs already is left as it is."""
+        """Have exactly one piece of work run under `name`; one that runs already is left as it is, one that failed
+        for good is tried anew.
+        """
         ...
 
     async def stop(self, name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from media.ports import EngineEvent, EngineListener
 from runtime.supervision.process import Limits
-from runtime.supervision.supervisor import ChildEvent, ChildSpec, Exited, Ready, Supervisor, Told
+from runtime.supervision.supervisor import ChildEvent, ChildSpec, ChildState, Exited, Ready, Supervisor, Told
 
 
 class LocalEngine:
@@ -22,7 +22,10 @@ class LocalEngine:
         """For its figures."""
 
     async def ensure(self, name: str, config: dict[str, object]) -> None:
-        """Have exactly one process run under `name`."""
+        """Have exactly one process run under `name`; one that failed is tried anew at once."""
+        child = self.supervisor.children.get(name)
+        if child is not None and child.state is ChildState.FAILED and not child.pid:
+            await self.supervisor.stop(name)
         if name not in self.supervisor.children:
             spec = ChildSpec(name=name, target=self._target, config=config, limits=self._limits)
             await self.supervisor.start(spec, lambda event: self._hear(name, event))
@@ -55,6 +58,8 @@ class LocalEngine:
             case Told(what=what, data=data):
                 self._listener(name, EngineEvent.TOLD, {**data, "kind": what})
             case Exited(ending=ending) if not ending.expected:
-                self._listener(name, EngineEvent.EXITED, {"reason": ending.reason})
+                self._listener(
+                    name, EngineEvent.EXITED, {"reason": ending.reason, "permanent": ending.permanent}
+                )
             case _:
                 pass

@@ -61,7 +61,7 @@ class ChannelView(Value):
     picture: str = ""
     """What viewers see: a feed's id, `freeze`, `slate`, or empty while offline."""
     reason: str = ""
-    """In words, when the picture is not the program feed."""
+    """In words: why the picture is not the program feed, or why a channel that shall be on air is offline."""
     epoch: int = 0
     anchor: int = 0
     """Programme time at which this epoch's media time is 0."""

@@ -242,7 +242,7 @@ class Channels:
             program=record.program,
             state=airing.state,
             picture=airing.picture,
-            reason=airing.reason,
+            reason=airing.reason or ("its worker is starting" if record.wanted and not airing.epoch else ""),
             epoch=airing.epoch,
             anchor=airing.anchor,
             origin=airing.origin,
@@ -268,9 +268,12 @@ class Channels:
                     )
                 )
             case EngineEvent.EXITED:
-                self._on_air[name] = OFF_AIR
                 self.worker_losses += 1
                 reason = str(data.get("reason", ""))
+                what = (
+                    "its worker failed for good" if data.get("permanent") else "its worker is started again"
+                )
+                self._on_air[name] = OnAir(reason=f"{what}: {reason}")
                 log.warning("worker lost", channel=name, epoch=before.epoch, reason=reason)
                 self._publish(WorkerLost(channel=name, epoch=before.epoch, reason=reason))
             case EngineEvent.TOLD if data.get("kind") == "state":

@@ -161,6 +161,24 @@ async def test_new_settings_take_a_new_epoch_and_a_stale_version_is_refused(worl
         await world.channels.update(UpdateChannel(channel="a", version=1, settings=SMALL))
 
 
+async def test_staff_see_why_a_channel_is_not_on_air(world: World) -> None:
+    view = await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    assert view.reason == "its worker is starting"
+    exited = EngineEvent.EXITED
+    world.channels.listen("a", exited, {"reason": "killed by SIGKILL", "permanent": False})
+    assert world.channels.view("a").reason == "its worker is started again: killed by SIGKILL"
+    world.channels.listen("a", exited, {"reason": "no font", "permanent": True})
+    view = world.channels.view("a")
+    assert (view.state, view.epoch) == (ChannelState.OFFLINE, 0)
+    assert view.reason == "its worker failed for good: no font"
+    assert [event.channel.reason for event in world.events if isinstance(event, ChannelChanged)][
+        -1
+    ] == view.reason
+    world.channels.listen("a", EngineEvent.READY, report())
+    assert world.channels.view("a").reason == ""
+    assert (await world.channels.stop(StopChannel(channel="a"))).reason == ""
+
+
 async def test_the_program_reaches_a_running_worker_with_its_command(world: World) -> None:
     await world.channels.create(CreateChannel(channel="a", settings=SMALL))
     command = SetProgram(channel="a", feed="cam", backup="bars")
