@@ -15,7 +15,7 @@ log = logs.get("runtime.supervision")
 Life = tuple[Process, "asyncio.Task[Ending]"]
 """A process and the task that listens to it."""
 REFILL_AFTER = 1.0
-"""Seconds until a taken spare is replaced: who was just assigned needs the processor first."""
+"""Seconds from when a taken spare is ready until it is replaced: who was just assigned needs the processor first."""
 
 
 class Pool:
@@ -74,8 +74,19 @@ class Pool:
                 if not entry[1].is_set():
                     running.cancel()  # kills it: nobody works in a spare
             if entry[1].is_set():
+                await _settled(process)
                 await self._clock.sleep(REFILL_AFTER)
             else:
                 delay = backoff.failed(self._clock.monotonic() - begun)
                 log.warning("a spare ended", target=target, pid=process.pid, replaced_in=round(delay, 2))
                 await self._clock.sleep(delay)
+
+
+async def _settled(process: Process) -> None:
+    """Wait until a process works or is gone; its own limits see to it that one of both comes."""
+    waits = [asyncio.create_task(event.wait()) for event in (process.ready, process.ended)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

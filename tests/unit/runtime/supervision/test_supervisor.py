@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import pytest
 
+from runtime.clock import SystemClock
 from runtime.service import RestartPolicy
-from runtime.supervision.process import Limits
+from runtime.supervision.process import Limits, Process
 from runtime.supervision.supervisor import (
     ChildEvent,
     ChildSpec,
@@ -250,6 +251,38 @@ async def test_a_warm_spare_takes_over_at_once(supervisor: Supervisor, witness: 
     async with asyncio.timeout(DEADLINE):
         while not supervisor.warm(target):
             await asyncio.sleep(0.05)
+
+
+async def test_a_spare_is_replaced_only_when_who_took_it_is_ready(
+    supervisor: Supervisor, witness: Witness
+) -> None:
+    # Two imports at once on a small machine put the channel on air a second or two later.
+    target = "tests.support.slow_child:main"
+    supervisor.spare(target)
+    async with asyncio.timeout(DEADLINE):
+        while not supervisor._pool._idle.get(target):
+            await asyncio.sleep(0.01)
+    await supervisor.start(ChildSpec("one", target), witness)
+    await witness.next(Ready)
+    assert witness.of(Started)[0].spare
+    assert not supervisor._pool._idle[target]
+    async with asyncio.timeout(DEADLINE):
+        while not supervisor.warm(target):
+            await asyncio.sleep(0.05)
+
+
+async def test_imports_do_not_count_as_getting_ready(tmp_path: Path) -> None:
+    # A machine that is overloaded at the start needed longer for the imports than the work may take, and was
+    # made to begin anew for it, again and again.
+    environment = {"GACHI_DATA": str(tmp_path)}
+    process = await Process.spawn("tests.support.slow_child:main", environment, SystemClock())
+    running = asyncio.create_task(process.run())
+    process.assign("one", {}, Limits(), lambda _: None)
+    async with asyncio.timeout(DEADLINE):
+        await process.ready.wait()
+    assert process._deadline_from - process._begun >= 1.0  # the import alone
+    await process.stop()
+    await running
 
 
 async def test_a_dead_spare_is_replaced(supervisor: Supervisor) -> None:
