@@ -1,0 +1,199 @@
+"""What media looks at for `gachi doctor`: codecs, font, RTMP port, tape, and how many channels this machine carries."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import av
+import av.error
+import numpy as np
+from av.codec import Codec
+from av.video.frame import VideoFrame
+
+from media.adapters.av_encode import VideoEncoder
+from media.adapters.av_planes import planes_of
+from media.ingest.settings import IngestSettings
+from media.mix.slate import korean_font
+from media.model.channel import ChannelSpec, Rung
+from media.model.errors import MediaError
+from media.node.settings import WorkerSettings
+from runtime.listening import trouble
+from runtime.settings import Settings
+
+Finding = tuple[str, str, str]
+
+CODECS: tuple[tuple[str, Literal["r", "w"]], ...] = (
+    ("libx264", "w"),
+    ("aac", "w"),
+    ("h264", "r"),
+    ("aac", "r"),
+    ("libopus", "r"),
+)
+HD = ChannelSpec("doctor", ladder=(Rung(720, 2_500_000), Rung(480, 1_200_000), Rung(360, 700_000)))
+DEMO = ChannelSpec(
+    "doctor",
+    width=960,
+    height=540,
+    ladder=(Rung(540, 1_500_000), Rung(360, 700_000), Rung(240, 350_000)),
+)
+MEASURE = 2.0
+"""Seconds that the measurement of one ladder takes at most."""
+PICTURES = 60
+BESIDE = 1.7
+"""A channel's whole cost to its encoding alone: decoding, mixing, packaging, its share of ingest."""
+NOISE = 4.0
+"""Standard deviation of a camera's noise in steps of luma."""
+HEADROOM = 0.85
+"""Of the processors that live channels may take: a tick must not wait."""
+RESERVED = 0.5
+"""Cores for web, ingest, studio and the system."""
+DISK_BYTES = 32 << 20
+SLOW_DISK = 20e6
+"""Bytes per second: a channel writes 0.6 MB/s, but others read meanwhile."""
+
+
+def checks(settings: Settings) -> list[Finding]:
+    """Each thing looked at, `ok` | `warn` | `fail`, and a sentence. Some six seconds on a slow machine."""
+    return [
+        _codecs(),
+        _font(settings),
+        _rtmp(settings),
+        *_tape(settings.data),
+        _speed(),
+    ]
+
+
+def _codecs() -> Finding:
+    missing = []
+    for name, mode in CODECS:
+        try:
+            Codec(name, mode)
+        except (av.error.FFmpegError, ValueError):
+            missing.append(f"{name} ({'encoder' if mode == 'w' else 'decoder'})")
+    if missing:
+        return (
+            "codecs",
+            "fail",
+            f"PyAV {av.__version__} lacks {', '.join(missing)}: install the wheel from PyPI, not a build of your own",
+        )
+    return ("codecs", "ok", f"libx264, AAC and Opus are in PyAV {av.__version__}")
+
+
+def _font(settings: Settings) -> Finding:
+    wanted = settings[WorkerSettings].font
+    font = korean_font(wanted)
+    if font is None:
+        return (
+            "font",
+            "warn",
+            "no Korean font was found, so the slate is in English alone: install fonts-nanum or set worker.font",
+        )
+    if wanted and str(font) != wanted:
+        return ("font", "warn", f"worker.font {wanted} is not there; {font} is used instead")
+    return ("font", "ok", f"Korean is drawn with {font}")
+
+
+def _rtmp(settings: Settings) -> Finding:
+    section = settings[IngestSettings]
+    why = trouble(section.host, section.rtmp_port)
+    if why:
+        return (
+            "rtmp port",
+            "warn",
+            f"port {section.rtmp_port} {why}: that is well if it is this product, else set ingest.rtmp_port",
+        )
+    return ("rtmp port", "ok", f"port {section.rtmp_port} on {section.host} is free for RTMP")
+
+
+def _tape(data: Path) -> list[Finding]:
+    folder = data / "tape"
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        speed = _written_per_second(folder)
+    except OSError as error:
+        return [
+            (
+                "tape",
+                "fail",
+                f"{folder} cannot be written ({error.strerror or error}): set GACHI_DATA to a folder that can",
+            )
+        ]
+    written = f"{folder} takes {speed / 1e6:.0f} MB/s"
+    if speed < SLOW_DISK:
+        return [("tape", "warn", f"{written}, which is slow for a tape: use a local disk, not a network's")]
+    return [("tape", "ok", f"{written}; a 720p channel writes 0.6 MB/s")]
+
+
+def _written_per_second(folder: Path) -> float:
+    """Bytes per second of one file written through to the disk, looked at for a second at most."""
+    block = os.urandom(1 << 20)  # random: some file systems compress
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
+        began = time.monotonic()
+        written = 0
+        while written < DISK_BYTES and time.monotonic() - began < 1.0:
+            file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            written += len(block)
+        return written / (time.monotonic() - began)
+
+
+def _speed() -> Finding:
+    cores = len(os.sched_getaffinity(0))
+    try:
+        hd, demo = (ladder_seconds(spec) * float(spec.rate) * BESIDE for spec in (HD, DEMO))
+    except MediaError as error:
+        return ("encoding", "fail", f"a picture cannot be encoded: {error}")
+    room = max(0.0, cores * HEADROOM - RESERVED)
+    sentence = (
+        f"{cores} cores: a 720p channel with three rungs takes {hd:.2f} of a core and a demo channel {demo:.2f}, "
+        f"so this machine carries {int(room / hd)} or {int(room / demo)} of them"
+    )
+    if room < demo:
+        return (
+            "encoding",
+            "warn",
+            f"{sentence}: take rungs off, lower the frame rate, or use a faster preset",
+        )
+    return ("encoding", "ok", sentence)
+
+
+def ladder_seconds(spec: ChannelSpec) -> float:
+    """Seconds of processor time for one picture in all rungs. Counted by thread, so that other load does not show."""
+    pictures = _moving(spec.width, spec.height)
+    rungs = [VideoEncoder(spec, rung) for rung in spec.ladder]
+    for rung in rungs:
+        rung.encode(0, pictures[0])
+    began, end = time.thread_time(), time.monotonic() + MEASURE
+    tick = 0
+    while tick < PICTURES and (tick < 5 or time.monotonic() < end):
+        tick += 1
+        for rung in rungs:
+            rung.encode(tick, pictures[tick % len(pictures)])
+    took = time.thread_time() - began
+    for rung in rungs:
+        rung.close()
+    return took / tick
+
+
+def _moving(width: int, height: int) -> list[VideoFrame]:
+    """A picture of blocks that moves to and fro, with the noise of a camera: without it the encoder has it too easy."""
+    dice = np.random.default_rng(7)
+    blocks = dice.integers(40, 210, (height // 16 + 2, width // 16 + 4))
+    scene = np.kron(blocks, np.ones((16, 16)))[:height]
+    noise = dice.normal(0, NOISE, (height, 2 * width))
+    frames = []
+    for index, shift in enumerate((*range(0, 24, 3), *range(24, 0, -3))):
+        frame = VideoFrame(width, height, "yuv420p")
+        luma, *chroma = planes_of(frame)
+        grain = noise[:, 61 * index : 61 * index + width]
+        luma[:] = np.clip(scene[:, shift : shift + width] + grain, 16, 235)
+        for plane in chroma:
+            plane[:] = 128
+        frames.append(frame)
+    return frames

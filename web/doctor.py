@@ -1,0 +1,72 @@
+"""What web looks at for `gachi doctor`: the built pages, the port, and how viewers reach us."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from runtime.listening import trouble
+from runtime.settings import Settings
+from web.pages import STATIC
+from web.settings import AuthSettings, HttpSettings
+
+Finding = tuple[str, str, str]
+
+
+def checks(settings: Settings) -> list[Finding]:
+    """Each thing looked at, `ok` | `warn` | `fail`, and a sentence."""
+    return [_pages(), _port(settings), _address(settings), _token(settings)]
+
+
+def _pages() -> Finding:
+    if not (STATIC / "index.html").is_file():
+        return ("pages", "fail", "the pages are not built: run `make run` once, which builds them")
+    return ("pages", "ok", f"the pages are built in {STATIC}")
+
+
+def _port(settings: Settings) -> Finding:
+    section = settings[HttpSettings]
+    why = trouble(section.host, section.port)
+    if why:
+        return (
+            "http port",
+            "warn",
+            f"port {section.port} {why}: that is well if it is this product, else set http.port",
+        )
+    return ("http port", "ok", f"port {section.port} on {section.host} is free for HTTP")
+
+
+def _address(settings: Settings) -> Finding:
+    section = settings[HttpSettings]
+    if section.public_url:
+        if section.public_url.startswith("http://"):
+            return (
+                "public URL",
+                "warn",
+                f"{section.public_url} is plain HTTP: put a proxy with TLS before it and set http.public_url",
+            )
+        return ("public URL", "ok", f"viewers come by {section.public_url}")
+    if _is_loopback(section.host):
+        return ("public URL", "ok", f"only this machine reaches {section.host}; set http.host for others")
+    return (
+        "public URL",
+        "warn",
+        "http.public_url is not set, so links name the host that was asked: set it where a proxy stands before us",
+    )
+
+
+def _token(settings: Settings) -> Finding:
+    section = settings[AuthSettings]
+    if section.admin_token.get_secret_value():
+        return ("administrator", "ok", "the first administrator has a token")
+    return (
+        "administrator",
+        "warn",
+        "there is no administrator's token, so nobody can log in anew: set GACHI_ADMIN_TOKEN",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
