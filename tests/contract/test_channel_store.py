@@ -10,7 +10,7 @@ import pytest
 
 from media.adapters.sql.channels import SqlChannelStore
 from media.contracts.channels import ChannelSettings, Program
-from media.model.errors import ConflictError, NotFoundError
+from media.model.errors import ConflictError, NotFoundError, StoreError
 from media.node.store import ChannelRecord, ChannelStore
 from tests.support import databases, media_database
 
@@ -60,3 +60,17 @@ async def test_what_is_gone_is_gone(store: ChannelStore) -> None:
     await store.remove("main")
     await store.remove("main")
     assert list(await store.all()) == []
+
+
+async def test_reading_waits_for_no_writer_and_an_error_says_what_the_database_said(tmp_path: Path) -> None:
+    # A worker reads its channel when it starts: it must not queue for the write lock behind a recorder or a sweep.
+    async with media_database.fresh("sqlite", tmp_path, busy_timeout=0.2) as database:
+        store = SqlChannelStore(database.engine)
+        await store.add(RECORD)
+        async with database.engine.begin():
+            assert await store.get("main") == RECORD
+            assert await store.all() == [RECORD]
+            with pytest.raises(StoreError) as failed:
+                await store.save(RECORD)
+    assert "while changing a channel" in str(failed.value)
+    assert str(failed.value).endswith("database is locked")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from media.adapters.sql.edge import reading, transaction
 from media.adapters.sql.tables import channels
 from media.contracts.channels import ChannelSettings, Program
 from media.model.errors import ConflictError, NotFoundError, StoreError
@@ -25,13 +25,13 @@ class SqlChannelStore:
 
     async def all(self) -> Sequence[ChannelRecord]:
         """All channels, by id."""
-        async with self._connection() as connection:
+        async with reading(self._engine, "reading the channels") as connection:
             rows = await connection.execute(select(channels).order_by(channels.c.id))
             return [_record(row) for row in rows.mappings()]
 
     async def get(self, channel: str) -> ChannelRecord:
         """One channel."""
-        async with self._connection() as connection:
+        async with reading(self._engine, "reading a channel") as connection:
             rows = await connection.execute(select(channels).where(channels.c.id == channel))
             row = rows.mappings().first()
         if row is None:
@@ -41,16 +41,18 @@ class SqlChannelStore:
     async def add(self, record: ChannelRecord) -> None:
         """Add one."""
         try:
-            async with self._connection() as connection:
+            async with transaction(self._engine, "adding a channel") as connection:
                 await connection.execute(
                     insert(channels).values(created_at=time.time_ns() // 1000, **_values(record))
                 )
-        except IntegrityError as error:
+        except StoreError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
             raise ConflictError(f"there is a channel {record.id!r} already", field="channel") from error
 
     async def save(self, record: ChannelRecord) -> None:
         """Replace one."""
-        async with self._connection() as connection:
+        async with transaction(self._engine, "changing a channel") as connection:
             done = await connection.execute(
                 update(channels).where(channels.c.id == record.id).values(**_values(record))
             )
@@ -59,18 +61,8 @@ class SqlChannelStore:
 
     async def remove(self, channel: str) -> None:
         """Remove one."""
-        async with self._connection() as connection:
+        async with transaction(self._engine, "removing a channel") as connection:
             await connection.execute(delete(channels).where(channels.c.id == channel))
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise StoreError(f"the database cannot be used: {error}") from error
 
 
 def _values(record: ChannelRecord) -> dict[str, object]:
