@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.bus.contract import CommandError, Fault
 from runtime.migrations import upgrade
 from tests.support import databases
 from tests.support.sites import MemoryTokens
@@ -97,3 +98,12 @@ async def test_tokens_over_the_store(store: TokenStore) -> None:
     await tokens.revoke(made.id)
     assert await tokens.verify(session) is None
     assert await Tokens(store).verify("") is None, "no admin token set: an empty one opens nothing"
+
+
+async def test_an_error_says_what_the_database_said(tmp_path: Path) -> None:
+    # "OperationalError" alone hid for a day that the table had never been made.
+    async with databases.fresh("sqlite", tmp_path) as database:
+        with pytest.raises(CommandError) as failed:
+            await SqlTokenStore(database).sweep(1)
+    assert failed.value.fault is Fault.UNAVAILABLE
+    assert str(failed.value).endswith("no such table: web_tokens")

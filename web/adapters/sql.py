@@ -109,7 +109,11 @@ class SqlTokenStore:
 
 
 def _unavailable(error: Exception) -> CommandError:
-    return CommandError(Fault.UNAVAILABLE, f"the database cannot be used now: {type(error).__name__}")
+    # What the driver says, in a line: SQLAlchemy's own text goes on with the statement and its values.
+    said = str(error.args[0] if error.args else "").splitlines()
+    return CommandError(
+        Fault.UNAVAILABLE, f"the database cannot be used now: {said[0] if said else type(error).__name__}"
+    )
 
 
 def _record(row: Mapping[Any, Any]) -> TokenRecord:
