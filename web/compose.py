@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CollectorRegistry
 
 from media.ports import SegmentStore
@@ -19,7 +21,7 @@ from runtime.bus.calls import call
 from runtime.bus.contract import Command, CommandError, Value
 from runtime.bus.port import Bus
 from web.api import docs
-from web.api.dispatch import Dispatcher
+from web.api.dispatch import Dispatcher, not_allowed
 from web.api.services import Services
 from web.api.table import ROUTES
 from web.auth.tokens import Tokens, wall_micros
@@ -131,6 +133,7 @@ class Web:
         Health(self.board, dispatcher, ports.gather).add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
+        refuse_other_methods(app)
         return app
 
     async def run(self) -> None:
@@ -156,12 +159,43 @@ class Web:
             await asyncio.sleep(SWEEP_TOKENS_SECONDS)
 
 
+def refuse_other_methods(app: web.Application) -> None:
+    """Answer with problem details, as the API does, where a path is ours and the method is not; aiohttp's own 405 is
+    plain text. Routes, not a middleware: those would cost every part that is served.
+    """
+    # A path whose methods were not added one after the other has several resources: the last of them refuses.
+    last: dict[str, web.Resource] = {}
+    methods: dict[str, set[str]] = {}
+    for resource in app.router.resources():
+        if isinstance(resource, web.Resource):
+            last[resource.canonical] = resource
+            methods.setdefault(resource.canonical, set()).update(route.method for route in resource)
+    for path, resource in last.items():
+        if hdrs.METH_ANY not in methods[path]:
+            resource.add_route(hdrs.METH_ANY, not_allowed(sorted(methods[path])))
+
+
+class _ServerFaults(logging.Filter):
+    """Keeps what is the server's fault. What is no HTTP is the client's, and anybody can send it at any rate: it is
+    answered with 400, and a stack trace for each would let them fill the disk.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_SERVER_FAULTS = _ServerFaults()  # one: a logger takes the same filter once, however often the site is opened
+
+
 @asynccontextmanager
 async def listening(site: Web, settings: HttpSettings) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port. Raises OSError where the address cannot be had."""
     await site.pages.load()
+    faults = logging.getLogger("web.server")
+    faults.addFilter(_SERVER_FAULTS)
     runner = web.AppRunner(
         site.app,
+        logger=faults,
         access_log=None,  # metrics count; a line for each part would be most of the log
         keepalive_timeout=settings.keepalive_timeout,
         max_line_size=settings.max_header,

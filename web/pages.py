@@ -124,6 +124,7 @@ class Pages:
         app.router.add_get("/problems", self.problems)
         app.router.add_get("/problems/{slug}", self.problem)
         app.router.add_get("/{name:.+}", self.file)
+        app.router.add_route("*", "/{name:.+}", self.other)
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The application's one document."""
@@ -148,6 +149,14 @@ class Pages:
         keep = "public, max-age=31536000, immutable" if asset.immutable else "public, max-age=300"
         headers = {"Cache-Control": keep, "X-Content-Type-Options": "nosniff"}
         return _send(request, asset, headers, 200)
+
+    async def other(self, request: web.Request) -> web.StreamResponse:
+        """Another method than GET: what is here cannot be written to, and what is not here is missing first of all."""
+        if request.match_info["name"] not in self._files:
+            return self.missing(request)
+        return ProblemError(catalogue.METHOD, allowed="GET, HEAD", headers={"Allow": "GET, HEAD"}).response(
+            request
+        )
 
     def missing(self, request: web.Request) -> web.StreamResponse:
         """404: a page for people, problem details for programs."""
