@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from media.contracts import channels as contract
+from media.contracts.feeds import GetFeed
 from runtime.bus.contract import CommandError, Fault
 from web.api import wire
-from web.api.routing import Answer, Call, check_version, or_stale, page_of
+from web.api.routing import Answer, Call, check_version, must_exist, or_stale, page_of
 from web.auth.roles import Role
 
 
@@ -70,11 +71,16 @@ async def list_channels(call: Call) -> Answer:
 async def create_channel(call: Call) -> Answer:
     """Make a channel, on air at once unless asked otherwise."""
     body = call.reads(wire.ChannelCreate)
-    view = await call.services.ask(
-        contract.CreateChannel(
-            channel=body.id, settings=_settings_in(body.settings), start=body.start, cause=call.by
-        )
+    command = contract.CreateChannel(
+        channel=body.id, settings=_settings_in(body.settings), start=body.start, cause=call.by
     )
+    try:
+        view = await call.services.ask(command)
+    except CommandError as error:
+        # The owner speaks of its own command; in the body the settings are one level down, and the channel is `id`.
+        inside = f"settings.{error.field}" if error.field else None
+        field = "id" if error.field == "channel" else inside
+        raise CommandError(error.fault, str(error), field=field) from error
     return _answer(call, view, 201)
 
 
@@ -125,6 +131,8 @@ async def put_program(call: Call) -> Answer:
     for name, feed in (("feed", body.feed), ("backup", body.backup)):
         if feed == "":
             raise CommandError(Fault.INVALID, f"{name} is empty; null is for none", field=name)
+        if feed is not None:
+            await must_exist(call, GetFeed(feed=feed, cause=call.by), name)
     command = contract.SetProgram(
         channel=call.path("channel"), feed=body.feed, backup=body.backup, cause=call.by
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
@@ -33,6 +34,7 @@ JSON_HEADERS = {
     "Vary": "Authorization, Cookie",
 }
 _SAFE = frozenset({"GET", "HEAD"})
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Dispatcher:
@@ -57,7 +59,7 @@ class Dispatcher:
             if route.method == "GET":
                 app.router.add_route("HEAD", path, self.handler(route))
         for path, allowed in methods.items():
-            app.router.add_route("*", path, _not_allowed([*allowed, "HEAD"] if "GET" in allowed else allowed))
+            app.router.add_route("*", path, not_allowed([*allowed, "HEAD"] if "GET" in allowed else allowed))
         app.router.add_route("*", "/api/{rest:.*}", _not_found)
 
     def handler(self, route: Route) -> HttpHandler:
@@ -65,7 +67,10 @@ class Dispatcher:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             began = time.perf_counter()
-            response = await self._answered(route, request)
+            if unkeepable(dict(request.match_info)) is None:
+                response = await self._answered(route, request)
+            else:
+                response = await _not_found(request)  # nothing has such an id
             self._metrics.api_requests.labels(route.operation, str(response.status)).inc()
             self._metrics.api_seconds.labels(route.operation).observe(time.perf_counter() - began)
             return response
@@ -100,14 +105,6 @@ class Dispatcher:
         except Exception:
             log.exception("an API request failed", operation=route.operation)
             return ProblemError(catalogue.INTERNAL).response(request)
-
-    def _problem_of(self, error: Exception, route: Route) -> ProblemError:
-        if isinstance(error, CommandError):
-            return from_command(error)
-        if isinstance(error, web.HTTPRequestEntityTooLarge):
-            return ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body)
-        log.error("an API request failed", operation=route.operation, exc_info=error)
-        return ProblemError(catalogue.INTERNAL)
 
     # --- who is asking
 
@@ -184,6 +181,8 @@ class Dispatcher:
                 catalogue.BAD_JSON, position="time-out", headers={"Connection": "close"}
             ) from error
         value = parse_json(raw)
+        if (path := unkeepable(value)) is not None:
+            raise ProblemError(catalogue.INVALID_FIELD, field=path, errors=[(path, "unkeepable_text", {})])
         try:
             # By way of JSON: strict JSON types, yet enums by their value.
             return route.body.model_validate_json(json.dumps(value), strict=True)
@@ -209,6 +208,25 @@ def parse_json(raw: bytes) -> object:
         raise ProblemError(catalogue.BAD_JSON, position="a number that is too long") from error
 
 
+def unkeepable(value: object) -> str | None:
+    """Dotted path of a text that no store can keep: PostgreSQL has no U+0000, UTF-8 no half of a surrogate pair
+    (RFC 8259 §8.2 warns of it). None where all is well.
+    """
+    left: list[tuple[str, object]] = [("", value)]
+    while left:
+        path, each = left.pop()
+        if isinstance(each, str):
+            if _UNKEEPABLE.search(each):
+                return path or "body"
+        elif isinstance(each, Mapping):
+            if any(_UNKEEPABLE.search(name) for name in each):
+                return path or "body"  # a problem could not spell such a name either
+            left += [(f"{path}.{name}" if path else name, inner) for name, inner in each.items()]
+        elif isinstance(each, list):
+            left += [(f"{path}.{place}" if path else str(place), inner) for place, inner in enumerate(each)]
+    return None
+
+
 def _constant(name: str) -> NoReturn:
     raise ProblemError(catalogue.BAD_JSON, position=name)
 
@@ -225,8 +243,11 @@ def _once(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
 def _query(route: Route, request: web.Request) -> Wire | None:
     if route.query is None:
         return None
+    asked = dict(request.query)
+    if (name := unkeepable(asked)) is not None:
+        raise ProblemError(catalogue.INVALID_FIELD, field=name, errors=[(name, "unkeepable_text", {})])
     try:
-        return route.query.model_validate(dict(request.query))
+        return route.query.model_validate(asked)
     except ValidationError as error:
         raise from_validation(error) from error
 
@@ -271,7 +292,8 @@ def _response(route: Route, request: web.Request, answer: Answer) -> web.Respons
     return response
 
 
-def _not_allowed(methods: Sequence[str]) -> HttpHandler:
+def not_allowed(methods: Sequence[str]) -> HttpHandler:
+    """The handler for the other methods of an address."""
     allowed = ", ".join(dict.fromkeys(methods))
 
     async def handle(request: web.Request) -> web.StreamResponse:

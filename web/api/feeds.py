@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from media.contracts import feeds as contract
+from media.contracts.channels import ListChannels
+from runtime.bus.contract import CommandError, Fault
 from web.api import wire
 from web.api.routing import Answer, Call, check_version, or_stale, page_of
 
@@ -83,11 +85,17 @@ async def patch_feed(call: Call) -> Answer:
 
 
 async def delete_feed(call: Call) -> Answer:
-    """Remove a feed and end its sender."""
-    wanted = call.wanted_version()
+    """Remove a feed and end its sender. One that a channel on air counts on stays: viewers would lose the picture."""
+    wanted, feed = call.wanted_version(), call.path("feed")
     if wanted is not None:
         check_version(wanted, (await _view(call)).version)
-    await call.services.ask(contract.DeleteFeed(feed=call.path("feed"), cause=call.by))
+    for channel in (await call.services.ask(ListChannels(cause=call.by))).channels:
+        if channel.wanted and feed in {channel.program.feed, channel.program.backup}:
+            place = "on program" if feed == channel.program.feed else "the backup"
+            raise CommandError(
+                Fault.CONFLICT, f"the feed is {place} on channel {channel.id}; take it off first"
+            )
+    await call.services.ask(contract.DeleteFeed(feed=feed, cause=call.by))
     return Answer()
 
 

@@ -11,15 +11,17 @@ _FAR = 10**18
 """Later than any programme time in microseconds: `_FAR - time` turns newest-first into an ascending key."""
 
 
-def recording_of(view: contract.RecordingView) -> wire.Recording:
-    """The wire form."""
+def recording_of(view: contract.RecordingView, *, listed: bool = False) -> wire.Recording:
+    """The wire form. In a list the owner does not look for gaps, and an empty manifest would say that there are none."""
     return wire.Recording(
         id=view.id,
         channel=view.channel,
         started=wire.time_of(view.started),
         ended=wire.maybe_time_of(view.ended),
         size=view.size,
-        gaps=[
+        gaps=None
+        if listed
+        else [
             wire.Gap(starts=wire.time_of(gap.starts), ends=wire.time_of(gap.ends), cause=gap.cause)
             for gap in view.gaps
         ],
@@ -49,7 +51,9 @@ async def list_recordings(call: Call) -> Answer:
     found = await call.services.ask(contract.ListRecordings(channel=query.channel, cause=call.by))
     recordings = sorted(found.recordings, key=_newest_first)
     page, following = page_of(recordings, _newest_first, limit=query.limit, cursor=query.cursor)
-    return Answer(wire.RecordingPage(items=[recording_of(view) for view in page], next=following))
+    return Answer(
+        wire.RecordingPage(items=[recording_of(view, listed=True) for view in page], next=following)
+    )
 
 
 async def get_recording(call: Call) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
-from runtime.bus.contract import CommandError, Fault
+from runtime.bus.contract import Command, CommandError, Fault, Value
 from web.api.wire import Wire
 from web.auth.roles import Role
 from web.auth.tokens import Identity
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 WireT = TypeVar("WireT", bound=Wire)
 ItemT = TypeVar("ItemT")
+ReplyT = TypeVar("ReplyT", bound=Value)
+
+LOOK_SECONDS = 1.0
+"""What looking whether a named thing exists may take: the command itself must not wait for an owner that is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,22 @@ async def or_stale(
         if error.fault is Fault.CONFLICT and wanted is not None and await present() != wanted:
             raise ProblemError(catalogue.STALE) from error
         raise
+
+
+async def must_exist(call: Call, command: Command[ReplyT], field: str) -> None:
+    """Refuse a body that names, in `field`, something that its owner does not know. `command` asks the owner for it;
+    where the owner does not answer the name is let through.
+    """
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            await call.services.ask(command)
+    except TimeoutError:
+        return
+    except CommandError as error:
+        if error.fault is Fault.NOT_FOUND:
+            raise CommandError(Fault.INVALID, str(error), field=field) from error
+        if error.fault is not Fault.UNAVAILABLE:
+            raise
 
 
 def page_of(

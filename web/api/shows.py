@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from media.contracts.channels import GetChannel
 from media.contracts.jobs import ExportRecording, JobState
 from runtime.bus.contract import CommandError, Fault
 from studio.contracts import shows as contract
 from studio.contracts.shows import ShowState
 from web.api import wire
 from web.api.recordings import job_of
-from web.api.routing import Answer, Call, check_version, or_stale
+from web.api.routing import Answer, Call, check_version, must_exist, or_stale
 from web.playback.files import serve_stored
 from web.problems import catalogue
 from web.problems.answer import ProblemError
@@ -74,6 +75,7 @@ async def list_shows(call: Call) -> Answer:
 async def create_show(call: Call) -> Answer:
     """Plan a show on a channel."""
     body = call.reads(wire.ShowCreate)
+    await must_exist(call, GetChannel(channel=body.channel, cause=call.by), "channel")
     command = contract.CreateShow(title=body.title, channel=body.channel, cause=call.by)
     return _answer(await call.services.ask(command), 201)
 
@@ -86,6 +88,8 @@ async def get_show(call: Call) -> Answer:
 async def patch_show(call: Call) -> Answer:
     """Change a show's title, or its channel while it is a draft."""
     body, wanted = call.reads(wire.ShowPatch), call.wanted_version()
+    if body.channel is not None:
+        await must_exist(call, GetChannel(channel=body.channel, cause=call.by), "channel")
     command = contract.UpdateShow(
         show=call.path("show"), version=wanted, title=body.title, channel=body.channel, cause=call.by
     )

@@ -39,9 +39,9 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", _FEED, STAFF, "Change a feed", feeds.patch_feed, "feeds",
           body=wire.FeedPatch, response=wire.Feed, versioned=True, problems=_STATE),
     Route("DELETE", _FEED, STAFF, "Delete a feed and end its sender", feeds.delete_feed, "feeds",
-          status=204, versioned=True, problems=_STATE),
+          status=204, versioned=True, problems=_STATE, note="Refused while a channel on air has it on program or as backup."),
     Route("POST", f"{_FEED}/key", STAFF, "Give a feed a new stream key", feeds.rotate_feed_key, "feeds",
-          response=wire.FeedCreated, versioned=True, note="The former key is refused from now on."),
+          response=wire.FeedCreated, versioned=True, problems=(catalogue.INVALID,), note="The former key is refused from now on."),
     # --- shows
     Route("GET", "/shows", None, "List shows", shows.list_shows, "shows", query=wire.ShowQuery, response=wire.ShowPage,
           note="With `state=draft`: what is planned."),

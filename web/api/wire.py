@@ -352,7 +352,7 @@ class Recording(Wire):
     started: Time
     ended: Time | None
     size: int = Field(description="Bytes over all renditions.")
-    gaps: list[Gap]
+    gaps: list[Gap] | None = Field(description="What is not on tape. Null in lists: ask for one recording.")
 
 
 class RecordingQuery(PageQuery):

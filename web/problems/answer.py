@@ -102,7 +102,8 @@ def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
     found: list[tuple[str, str, Mapping[str, object]]] = []
     unknown: str | None = None
     for each in error.errors(include_url=False, include_input=False)[:MAX_ERRORS]:
-        field = prefix + ".".join(str(part) for part in each["loc"])
+        # Without a place it is the whole that does not fit: an array where an object is wanted.
+        field = (prefix + ".".join(str(part) for part in each["loc"])) or "body"
         context: dict[str, Any] = dict(each.get("ctx") or {})
         if each["type"] == "extra_forbidden" and unknown is None:
             unknown = field

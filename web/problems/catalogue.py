@@ -285,6 +285,10 @@ _FAULTS: dict[str, Words] = {
     ),
     "string_too_long": Words("{max_length}자까지 쓸 수 있습니다.", "At most {max_length} characters."),
     "string_too_short": Words("{min_length}자 이상이어야 합니다.", "At least {min_length} character(s)."),
+    "unkeepable_text": Words(
+        "U+0000이나 짝 없는 서로게이트는 쓸 수 없습니다.",
+        "Text may not contain U+0000 or half of a surrogate pair.",
+    ),
     "too_long": Words("{max_length}개까지 쓸 수 있습니다.", "At most {max_length} items."),
     "greater_than_equal": Words("{ge} 이상이어야 합니다.", "This must be {ge} or more."),
     "less_than_equal": Words("{le} 이하여야 합니다.", "This must be {le} or less."),
