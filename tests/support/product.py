@@ -32,7 +32,7 @@ from media.packaging.playlist import MediaPlaylist
 from media.packaging.playlist_parser import parse_media
 
 TOKEN = "product-test-admin"
-START_WITHIN = 60.0
+START_WITHIN = 120.0
 STOP_WITHIN = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 _TARGETS = {
