@@ -21,6 +21,8 @@ from media.ports import SegmentStore
 
 MAX_WAITING = 10_000
 """Requests that may wait at once; past it they get 503. Edges coalesce, so this is far above honest use."""
+SWEEPS = 8
+"""How often, in one `send_timeout`, slow readers are looked for."""
 _PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 _MEDIA_TYPE = "video/mp4"
 _CORS = {
@@ -48,6 +50,10 @@ _MEDIA_HEADERS = {
     "Accept-Ranges": "bytes",
     "Content-Type": _MEDIA_TYPE,
 }
+# Copied for each answer, which is cheaper than making one from a dict.
+_MEDIA_FIELDS, _PLAYLIST_FIELDS, _GZIP_FIELDS = (
+    web.Response(headers=each).headers for each in (_MEDIA_HEADERS, _PLAYLIST_HEADERS, _GZIP_HEADERS)
+)
 _ERROR_HEADERS = {**_CORS, "Cache-Control": "no-store"}
 _LATER_HEADERS = {**_ERROR_HEADERS, "Retry-After": "1"}
 
@@ -72,11 +78,45 @@ class OriginStats:
 STATS = web.AppKey("stats", OriginStats)
 
 
-class _Timed(web.Response):
-    """A response whose reader must take it within `send_timeout` seconds, or is cut off."""
+class _Readers:
+    """Who is being sent an answer, and until when they have to take it.
 
-    send_timeout = 0.0
-    stats = OriginStats()
+    One timer for all instead of one for each answer, and none while nobody reads: the answer is the hot path.
+    """
+
+    def __init__(self, timeout: float, stats: OriginStats) -> None:
+        self._timeout = timeout
+        self._stats = stats
+        self._until: dict[asyncio.Transport, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._sweeping = False
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """An answer is being sent."""
+        self._until[transport] = self._loop.time() + self._timeout
+        if not self._sweeping:
+            self._sweeping = True
+            self._loop.call_later(self._timeout / SWEEPS, self._sweep)
+
+    def end(self, transport: asyncio.Transport) -> None:
+        """It was taken, or given up."""
+        self._until.pop(transport, None)
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        for transport in [each for each, until in self._until.items() if until <= now]:
+            del self._until[transport]
+            self._stats.slow_readers += 1
+            transport.abort()
+        self._sweeping = bool(self._until)
+        if self._sweeping:
+            self._loop.call_later(self._timeout / SWEEPS, self._sweep)
+
+
+class _Timed(web.Response):
+    """A response whose reader must take it within the readers' time, or is cut off."""
+
+    readers: _Readers
 
     async def write_eof(self, data: bytes = b"") -> None:
         request = self._req
@@ -84,16 +124,11 @@ class _Timed(web.Response):
         if transport is None:
             await super().write_eof(data)
             return
-
-        def cut_off() -> None:
-            self.stats.slow_readers += 1
-            transport.abort()
-
-        timer = asyncio.get_running_loop().call_later(self.send_timeout, cut_off)
+        self.readers.begin(transport)
         try:
             await super().write_eof(data)
         finally:
-            timer.cancel()
+            self.readers.end(transport)
 
 
 class _Origin:
@@ -108,10 +143,9 @@ class _Origin:
         self._wait_timeout = wait_timeout
         self._changed = {name: asyncio.Event() for name in live.renditions}
         self._closing = False
-        # One class per application rather than two attributes per response: the response is the hot path.
-        self._timed: type[_Timed] = type(
-            "_TimedHere", (_Timed,), {"send_timeout": send_timeout, "stats": self.stats}
-        )
+        # One class per application rather than an attribute per response: the response is the hot path.
+        readers = _Readers(send_timeout, self.stats)
+        self._timed: type[_Timed] = type("_TimedHere", (_Timed,), {"readers": readers})
         live.watch(self._wake)
 
     def _wake(self, rendition: str) -> None:
@@ -166,6 +200,12 @@ class _Origin:
             answer = live.multivariant()
         return self._later() if isinstance(answer, Wait) else self._playlist(request, answer)
 
+    async def below(self, request: web.Request) -> web.StreamResponse:
+        """Whatever a rendition has."""
+        if request.match_info["name"] == PLAYLIST:
+            return await self.media_playlist(request)
+        return await self.object(request)
+
     async def media_playlist(self, request: web.Request) -> web.StreamResponse:
         """A media playlist; blocks as its query asks."""
         self.stats.requests += 1
@@ -213,11 +253,11 @@ class _Origin:
 
     def _playlist(self, request: web.Request, ready: Ready) -> web.StreamResponse:
         if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-            body, headers = ready.gzipped, _GZIP_HEADERS
+            body, headers = ready.gzipped, _GZIP_FIELDS
         else:
-            body, headers = ready.body, _PLAYLIST_HEADERS
+            body, headers = ready.body, _PLAYLIST_FIELDS
         self.stats.bytes += len(body)
-        return self._timed(body=body, headers=headers)
+        return self._timed(body=body, headers=headers.copy())
 
     def _media(self, request: web.Request, data: bytes) -> web.StreamResponse:
         wanted = request.headers.get(hdrs.RANGE)
@@ -233,7 +273,7 @@ class _Origin:
                 self.stats.bytes += end - start
                 return self._timed(status=206, body=data[start:end], headers=headers)
         self.stats.bytes += len(data)
-        return self._timed(body=data, headers=_MEDIA_HEADERS)
+        return self._timed(body=data, headers=_MEDIA_FIELDS.copy())
 
     @staticmethod
     def _later() -> web.StreamResponse:
@@ -267,7 +307,7 @@ def make_app(
     app.on_shutdown.append(origin.close)
     app.router.add_get("/healthz", origin.health)
     app.router.add_get(f"/{PLAYLIST}", origin.multivariant)
-    app.router.add_get(f"/{{rendition}}/{PLAYLIST}", origin.media_playlist)
-    app.router.add_get("/{rendition}/{name}", origin.object)
+    # One pattern for both: the router tries patterns one after the other.
+    app.router.add_get("/{rendition}/{name}", origin.below)
     app.router.add_route("OPTIONS", "/{rendition}/{name}", origin.preflight)
     return app
