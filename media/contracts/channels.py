@@ -127,6 +127,7 @@ class ListChannels(Command[ChannelList]):
     """All channels with their states."""
 
     topic: ClassVar[str] = "media.channels.list"
+    asks = True
     reply = ChannelList
 
 
@@ -134,6 +135,7 @@ class GetChannel(Command[ChannelView]):
     """One channel."""
 
     topic: ClassVar[str] = "media.channels.get"
+    asks = True
     reply = ChannelView
     channel: str
 
@@ -152,6 +154,7 @@ class ProgrammeNow(Command["NowReply"]):
     """The programme time of a channel this instant (what the mixer is making, not what a viewer sees)."""
 
     topic: ClassVar[str] = "media.channels.now"
+    asks = True
     channel: str
 
 

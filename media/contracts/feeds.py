@@ -97,6 +97,7 @@ class ListFeeds(Command[FeedList]):
     """All feeds with their states."""
 
     topic: ClassVar[str] = "media.feeds.list"
+    asks = True
     reply = FeedList
 
 
@@ -104,6 +105,7 @@ class GetFeed(Command[FeedView]):
     """One feed."""
 
     topic: ClassVar[str] = "media.feeds.get"
+    asks = True
     reply = FeedView
     feed: str
 

@@ -45,6 +45,7 @@ class GetJob(Command[JobView]):
     """One job."""
 
     topic: ClassVar[str] = "media.jobs.get"
+    asks = True
     reply = JobView
     job: str
 

@@ -59,6 +59,7 @@ class ListRecordings(Command[RecordingList]):
     """All recordings, or those of one channel."""
 
     topic: ClassVar[str] = "media.recordings.list"
+    asks = True
     reply = RecordingList
     channel: str | None = None
 
@@ -67,6 +68,7 @@ class GetRecording(Command[RecordingView]):
     """One recording with its manifest of gaps."""
 
     topic: ClassVar[str] = "media.recordings.get"
+    asks = True
     reply = RecordingView
     recording: str
 

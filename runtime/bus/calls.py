@@ -1,13 +1,15 @@
 """Commands with one reply, and events, over any `Bus`.
 
 A command travels on its own topic in an envelope ``{id, reply_to, body}``; the reply comes back on ``reply.<id>`` as
-``{body}`` or ``{fault, message, field}``. One process owns a topic. Nothing is sent twice: a lost command or reply is
-a time-out at the caller, who knows whether asking again is harmless.
+``{body}`` or ``{fault, message, field}``. One process owns a topic. A command that changes something is sent once: where
+it or its reply is lost that is a time-out at the caller, who knows whether to try again. One that only `asks` is sent
+again, ever more rarely, until the deadline: at a start nobody needs to know who is there first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +22,9 @@ from runtime.bus.contract import Command, CommandError, Event, Fault, ReplyT, Va
 from runtime.bus.port import MAX_BODY, Bus, BusUnavailableError, Message, Subscription
 
 log = logs.get("runtime.bus")
+
+ASK_AGAIN = 0.2
+"""Seconds until a command that only asks is sent again; each time twice as many."""
 
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
@@ -76,8 +81,9 @@ async def call(bus: Bus, command: Command[ReplyT], timeout: float = 5.0) -> Repl
     try:
         async with asyncio.timeout(timeout), bus.subscribe(reply_to, size=1) as replies:
             await bus.publish(command.topic, body)
-            async for message in replies:
-                return _read_reply(command, message)
+            async with _asked_again(bus, command, body):
+                async for message in replies:
+                    return _read_reply(command, message)
     except TimeoutError as error:
         raise CommandError(Fault.UNAVAILABLE, f"{command.topic}: no answer within {timeout:g} s") from error
     except BusUnavailableError as error:
@@ -85,6 +91,29 @@ async def call(bus: Bus, command: Command[ReplyT], timeout: float = 5.0) -> Repl
     except ValueError as error:
         raise CommandError(Fault.INVALID, f"{command.topic}: {error}") from error
     raise CommandError(Fault.UNAVAILABLE, f"{command.topic}: the bus was closed")
+
+
+@asynccontextmanager
+async def _asked_again(bus: Bus, command: Command[Any], body: bytes) -> AsyncIterator[None]:
+    """Send the command again while the context is open, if it is one that only asks."""
+    if not command.asks:
+        yield
+        return
+
+    async def ask() -> None:
+        delay = ASK_AGAIN
+        while True:
+            await asyncio.sleep(delay)
+            delay *= 2
+            with contextlib.suppress(BusUnavailableError):  # the deadline of the call tells of it
+                await bus.publish(command.topic, body)
+
+    asking = asyncio.create_task(ask(), name=f"bus.call {command.topic}")
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
 
 
 def _read_reply(command: Command[ReplyT], message: Message) -> ReplyT:
@@ -131,10 +160,11 @@ async def _dispatch(
     concurrency: int,
 ) -> None:
     slots = asyncio.Semaphore(concurrency)
+    running: set[str] = set()
 
     async def one(message: Message) -> None:
         try:
-            await _answer(bus, message, *by_topic[message.topic])
+            await _answer(bus, message, *by_topic[message.topic], running)
         finally:
             slots.release()
 
@@ -144,7 +174,9 @@ async def _dispatch(
             tasks.create_task(one(message), name=f"bus.serve {message.topic}")
 
 
-async def _answer(bus: Bus, message: Message, kind: type[Command[Any]], handler: Handler) -> None:
+async def _answer(
+    bus: Bus, message: Message, kind: type[Command[Any]], handler: Handler, running: set[str]
+) -> None:
     try:
         request = _Request.model_validate_json(message.body)
     except ValidationError as error:
@@ -152,7 +184,13 @@ async def _answer(bus: Bus, message: Message, kind: type[Command[Any]], handler:
             "a command without a readable envelope was ignored", topic=message.topic, error=str(error)
         )
         return
-    reply = await _run(request, kind, handler)
+    if request.id in running:
+        return  # it was asked again while we work on it
+    running.add(request.id)
+    try:
+        reply = await _run(request, kind, handler)
+    finally:
+        running.discard(request.id)
     body = reply.model_dump_json(exclude_none=True).encode()
     if len(body) > MAX_BODY:
         too_long = _Reply(

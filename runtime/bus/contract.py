@@ -35,6 +35,8 @@ class Command(Value, Generic[ReplyT]):
 
     topic: ClassVar[str]
     reply: ClassVar[type[Value]]
+    asks: ClassVar[bool] = False
+    """It changes nothing, so it may be sent again: to an owner that was not there yet, or has just been restarted."""
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
     cause: str = ""
 

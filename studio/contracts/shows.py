@@ -81,6 +81,7 @@ class GetShow(Command[ShowView]):
     """One show."""
 
     topic: ClassVar[str] = "studio.shows.get"
+    asks = True
     reply = ShowView
     show: str
 
@@ -89,6 +90,7 @@ class ListShows(Command[ShowList]):
     """Shows, newest first."""
 
     topic: ClassVar[str] = "studio.shows.list"
+    asks = True
     reply = ShowList
     state: ShowState | None = None
     channel: str | None = None
@@ -121,6 +123,7 @@ class ReadLog(Command[LogPage]):
     """Entries after `after` (a seq; 0 from the start)."""
 
     topic: ClassVar[str] = "studio.showlog.read"
+    asks = True
     reply = LogPage
     show: str
     after: int = 0
