@@ -34,6 +34,8 @@ FAMILIES = {
     "Summary": "summary",
     "Enum": "gauge",
     "Info": "gauge",
+    "counter": "counter",  # the families of `runtime.figures`
+    "gauge": "gauge",
 }
 
 
@@ -131,7 +133,9 @@ def _metrics_page() -> str:
         "# Metrics",
         "",
         "`GET /metrics` of the web process gives the figures of all processes in the Prometheus text format. It is open",
-        "on loopback; from elsewhere it takes an administrator's token.",
+        "on loopback; from elsewhere it takes a token of staff. Every sample has the label `process` (`web`, `ingest`,",
+        "`node`, `studio`, `jobs`, `serve`, `worker-<channel>`), and those of a worker have `channel` and `epoch` too.",
+        "Python's own figures (`process_*`, `python_*`) come from each process as well.",
         "",
         "| name | kind | |",
         "|---|---|---|",
