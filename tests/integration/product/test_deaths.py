@@ -21,6 +21,9 @@ from tests.conformance.media_checks import check
 from tests.support.product import SMALL, Client, Product, Seed, breaks, newest, until
 from tests.support.publisher import Publisher
 
+pytestmark = pytest.mark.timeout(300)
+"""A machine that does much else may take a minute or two to start the product."""
+
 KEY = "camera-main-key"
 BACK_TARGET = 3.0
 """Seconds from a worker's death to the first new part that viewers get; the deadline is five times it."""

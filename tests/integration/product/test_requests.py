@@ -14,6 +14,9 @@ from tests.conformance.collect import collect
 from tests.conformance.media_checks import check
 from tests.support.product import SMALL, TOKEN, Client, Product, Seed, newest
 
+pytestmark = pytest.mark.timeout(300)
+"""A machine that does much else may take a minute or two to start the product."""
+
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:

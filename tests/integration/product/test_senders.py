@@ -20,6 +20,9 @@ from tests.support.product import SMALL, Client, Product, Seed, breaks, newest
 from tests.support.publisher import CAMERA, Publisher, Wrong
 from tests.support.watching import watch
 
+pytestmark = pytest.mark.timeout(300)
+"""A machine that does much else may take a minute or two to start the product."""
+
 LANES = ("one", "two", "three", "four")
 WITNESS = "witness"
 SECONDS = 13.0

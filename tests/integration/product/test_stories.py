@@ -27,6 +27,9 @@ from tests.support.product import SMALL, Client, Product, Seed, breaks, newest, 
 from tests.support.publisher import Publisher
 from tests.support.watching import heard, pictures
 
+pytestmark = pytest.mark.timeout(300)
+"""A machine that does much else may take a minute or two to start the product."""
+
 KEYS = {"camera": "story-camera-key", "second": "story-second-key"}
 STEADY_MB = 25
 """A worker's resident memory may differ by so much between two looks at the same load."""
@@ -78,7 +81,7 @@ async def swap_for(client: Client, seconds: float, every: float) -> int:
     return count
 
 
-@pytest.mark.parametrize("seconds", [30, pytest.param(600, marks=[pytest.mark.soak])])
+@pytest.mark.parametrize("seconds", [30, pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(0)])])
 async def test_minutes_of_swaps_keep_every_rule(product: Product, client: Client, seconds: int) -> None:
     before = product.living()
     async with cameras(product, client):
@@ -122,7 +125,7 @@ async def read_and_leave(client: Client, until_: float, dice: random.Random) -> 
 
 @pytest.mark.parametrize(
     ("swaps", "readers", "reconnects"),
-    [(24, 12, 10), pytest.param(256, 50, 200, marks=[pytest.mark.soak])],
+    [(24, 12, 10), pytest.param(256, 50, 200, marks=[pytest.mark.soak, pytest.mark.timeout(0)])],
 )
 async def test_swaps_under_churning_readers_and_reconnects(
     product: Product, client: Client, swaps: int, readers: int, reconnects: int
@@ -179,7 +182,9 @@ async def _while(working: asyncio.Future[Any], client: Client, dice: random.Rand
         await read_and_leave(client, time.monotonic() + 1, dice)
 
 
-@pytest.mark.parametrize("stretch", [6.0, pytest.param(100.0, marks=[pytest.mark.soak])])
+@pytest.mark.parametrize(
+    "stretch", [6.0, pytest.param(100.0, marks=[pytest.mark.soak, pytest.mark.timeout(0)])]
+)
 async def test_a_show_from_its_start_to_its_mp4(product: Product, client: Client, stretch: float) -> None:
     async with cameras(product, client):
         await client.program("main", "camera", "pattern")
