@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -14,17 +15,22 @@ from web.problems.page import STYLE
 
 _MORE = (
     "details{border:1px solid #8884;border-radius:8px;margin:.4rem 0;padding:.5rem .75rem}summary{cursor:pointer}"
-    "b.m{display:inline-block;min-width:4.2em;font-variant-numeric:tabular-nums}pre{overflow:auto;font-size:13px}"
+    "b.m{display:inline-block;min-width:5em;font-variant-numeric:tabular-nums}pre{overflow:auto;font-size:13px}"
     "body{max-width:60rem}table{border-collapse:collapse;font-size:14px}td{padding:.15rem .75rem .15rem 0;vertical-align:top}"
 )
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors {ancestors}"
+
+
+def _prose(text: str) -> str:
+    """Text of the document, which is CommonMark (OpenAPI 3.1 §4.6), as HTML: of its marks we use code alone."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def render(spec: dict[str, Any]) -> str:
     """The document as one HTML page; no script, so nothing to fetch and nothing to break."""
     parts = [
         (
-            f"<h1>{escape(spec['info']['title'])} API</h1><p>{escape(spec['info']['description'])}</p>"
+            f"<h1>{escape(spec['info']['title'])} API</h1><p>{_prose(spec['info']['description'])}</p>"
             '<p><a href="/api/openapi.json">openapi.json</a> · <a href="/problems">problems</a></p>'
         )
     ]
@@ -50,18 +56,18 @@ def render(spec: dict[str, Any]) -> str:
 def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(each['name'])}</code></td><td>{each['in']}</td>"
-        f"<td>{escape(each.get('description', ''))}</td></tr>"
+        f"<td>{_prose(each.get('description', ''))}</td></tr>"
         for each in operation["parameters"]
     )
     if body := operation.get("requestBody"):
         rows += f"<tr><td>body</td><td></td><td>{_schema(body['content']['application/json']['schema'])}</td></tr>"
     for status, answer in operation["responses"].items():
         schemas = " ".join(_schema(each.get("schema", {})) for each in answer.get("content", {}).values())
-        rows += f"<tr><td>{status}</td><td></td><td>{schemas} {escape(answer['description'])}</td></tr>"
+        rows += f"<tr><td>{status}</td><td></td><td>{schemas} {_prose(answer['description'])}</td></tr>"
     return (
         f'<details id="{operation["operationId"]}"><summary><b class="m">{method.upper()}</b> '
         f"<code>{escape(path)}</code> {escape(operation['summary'])}</summary>"
-        f"<p>{escape(operation['description'])}</p><table>{rows}</table></details>"
+        f"<p>{_prose(operation['description'])}</p><table>{rows}</table></details>"
     )
 
 
