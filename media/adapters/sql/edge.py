@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from media.model.errors import StoreError
 from runtime.database import READS, DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 @asynccontextmanager
@@ -38,5 +42,8 @@ def _detail(error: Exception) -> str:
 def upsert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that knows ON CONFLICT, which SQLite (from 3.24) and PostgreSQL spell alike."""
     if connection.dialect.name == "postgresql":
+        # Not above: on SQLite it would cost each worker's start a tenth of a second for nothing.
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
     return sqlite.insert(table)
