@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python.async_playwright as axe
+import axe_playwright_python.async_playwright as axe  # type: ignore[import-untyped]  # the wheel has no types
 import pytest
 from playwright.async_api import Browser
 
