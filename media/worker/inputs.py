@@ -62,6 +62,11 @@ class _TrackThread:
         self._header: TrackHeader | None = None
         self._decoder: VideoDecoder | AudioDecoder | None = None
         self._past_errors = 0
+        self._opened: TrackHeader | None = None
+        """The header of the decoder in use."""
+        self._failed_with: TrackHeader | None = None
+        """The same where that decoder failed for a reason of ours."""
+        self._told = ""
         self.dropped = 0
         self.reason = ""
         # In a copy of our context, so that its lines carry the channel's ids.
@@ -115,12 +120,32 @@ class _TrackThread:
                 if self._closed:
                     return
                 item = self._items.popleft()
-            if isinstance(item, TrackHeader):
-                self._open(item)
-            elif self._decoder is not None:
-                self._decode(item)
+            try:
+                if isinstance(item, TrackHeader):
+                    self._failed_with = None
+                    self._open(item)
+                elif self._decoder is not None:
+                    self._decode(item)
+                elif self._failed_with is not None and item.keyframe:
+                    self._open(self._failed_with)
+                    self._decode(item)
+            except Exception as error:  # noqa: BLE001 - whatever it is, see below
+                # A bug must not end the thread unseen, or the feed would be dead for as long as it is in use: it is
+                # told, once, and tried anew at the next keyframe.
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        reason = f"an internal error: {error!r}"
+        self._past_errors = self.errors + 1
+        self._decoder = None
+        self._failed_with = self._opened
+        if reason != self._told:
+            self._told = reason
+            log.error("a decoder failed", feed=self._feed, track=str(self._kind), exc_info=error)
+        self.reason = reason
 
     def _open(self, header: TrackHeader) -> None:
+        self._opened = header
         self._past_errors = self.errors
         self._decoder = None
         try:
