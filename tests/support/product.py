@@ -124,6 +124,8 @@ class Product:
             "http": {"host": "127.0.0.1", "port": http},
             "ingest": {"host": "127.0.0.1", "rtmp_port": rtmp, "public_host": "127.0.0.1"},
             "log": {"format": "json"},
+            # Many workers may start at once on a machine that does much else; heartbeats still find those that hang.
+            "worker": {"ready_timeout": 90.0},
             "tape": {"min_free_bytes": 0},
             "auth": {
                 "token_rate": 1000.0,

@@ -39,7 +39,7 @@ def watch(recording: Recording, picture: str = "v180", sound: str = "audio", *, 
 
 def pictures(data: bytes) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
     """(seconds, luma) of a fragmented MP4 with video."""
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         for frame in file.decode(video=0):
             assert frame.time is not None
             yield frame.time, planes_of(frame)[0]
@@ -53,7 +53,7 @@ def heard(data: bytes) -> list[float]:
 
 def decoded(data: bytes) -> tuple[npt.NDArray[np.float32], float]:
     """Samples (n, channels) and the seconds at which they begin."""
-    with av.open(io.BytesIO(data)) as file:
+    with av.open(io.BytesIO(data), "r") as file:
         frames = list(file.decode(audio=0))
     assert frames
     assert frames[0].time is not None

@@ -114,9 +114,8 @@ async def read_and_leave(client: Client, until_: float, dice: random.Random) -> 
             status, _ = await client.get(f"/hls/main/{rendition}/{playlist.segments[-1].uri}")
             assert status == 200
             served += 1
-        asking = asyncio.create_task(
-            client.get(f"/hls/main/{rendition}/index.m3u8", {"_HLS_msn": str(msn + 1)})
-        )
+        ahead = {"_HLS_msn": str(newest(playlist)[0] + 1)}
+        asking = asyncio.create_task(client.get(f"/hls/main/{rendition}/index.m3u8", ahead))
         await asyncio.sleep(dice.random() / 4)
         asking.cancel()
         await asyncio.wait((asking,))
