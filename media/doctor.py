@@ -8,14 +8,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-import av
-import av.error
-import numpy as np
-from av.codec import Codec
-from av.video.frame import VideoFrame
-
-from media.adapters.av_encode import VideoEncoder
-from media.adapters.av_planes import planes_of
+from media.adapters.av_probe import VERSION, ladder_seconds, missing_codecs
 from media.ingest.settings import IngestSettings
 from media.mix.slate import korean_font
 from media.model.channel import ChannelSpec, Rung
@@ -40,13 +33,8 @@ DEMO = ChannelSpec(
     height=540,
     ladder=(Rung(540, 1_500_000), Rung(360, 700_000), Rung(240, 350_000)),
 )
-MEASURE = 2.0
-"""Seconds that the measurement of one ladder takes at most."""
-PICTURES = 60
 BESIDE = 1.7
 """A channel's whole cost to its encoding alone: decoding, mixing, packaging, its share of ingest."""
-NOISE = 4.0
-"""Standard deviation of a camera's noise in steps of luma."""
 HEADROOM = 0.85
 """Of the processors that live channels may take: a tick must not wait."""
 RESERVED = 0.5
@@ -57,7 +45,7 @@ SLOW_DISK = 20e6
 
 
 def checks(settings: Settings) -> list[Finding]:
-    """Each thing looked at, `ok` | `warn` | `fail`, and a sentence. Some six seconds on a slow machine."""
+    """Each thing looked at, `ok` | `warn` | `fail`, and a sentence. A few seconds."""
     return [
         _codecs(),
         _font(settings),
@@ -68,19 +56,14 @@ def checks(settings: Settings) -> list[Finding]:
 
 
 def _codecs() -> Finding:
-    missing = []
-    for name, mode in CODECS:
-        try:
-            Codec(name, mode)
-        except (av.error.FFmpegError, ValueError):
-            missing.append(f"{name} ({'encoder' if mode == 'w' else 'decoder'})")
+    missing = missing_codecs(CODECS)
     if missing:
         return (
             "codecs",
             "fail",
-            f"PyAV {av.__version__} lacks {', '.join(missing)}: install the wheel from PyPI, not a build of your own",
+            f"PyAV {VERSION} lacks {', '.join(missing)}: install the wheel from PyPI, not a build of your own",
         )
-    return ("codecs", "ok", f"libx264, AAC and Opus are in PyAV {av.__version__}")
+    return ("codecs", "ok", f"libx264, AAC and Opus are in PyAV {VERSION}")
 
 
 def _font(settings: Settings) -> Finding:
@@ -161,39 +144,3 @@ def _speed() -> Finding:
             f"{sentence}: take rungs off, lower the frame rate, or use a faster preset",
         )
     return ("encoding", "ok", sentence)
-
-
-def ladder_seconds(spec: ChannelSpec) -> float:
-    """Seconds of processor time for one picture in all rungs. Counted by thread, so that other load does not show."""
-    pictures = _moving(spec.width, spec.height)
-    rungs = [VideoEncoder(spec, rung) for rung in spec.ladder]
-    for rung in rungs:
-        rung.encode(0, pictures[0])
-    began, end = time.thread_time(), time.monotonic() + MEASURE
-    tick = 0
-    while tick < PICTURES and (tick < 5 or time.monotonic() < end):
-        tick += 1
-        for rung in rungs:
-            rung.encode(tick, pictures[tick % len(pictures)])
-    took = time.thread_time() - began
-    for rung in rungs:
-        rung.close()
-    return took / tick
-
-
-def _moving(width: int, height: int) -> list[VideoFrame]:
-    """A picture of blocks that moves to and fro, with the noise of a camera: without it the encoder has it too easy."""
-    dice = np.random.default_rng(7)
-    blocks = dice.integers(40, 210, (height // 16 + 2, width // 16 + 4))
-    scene = np.kron(blocks, np.ones((16, 16)))[:height]
-    noise = dice.normal(0, NOISE, (height, 2 * width))
-    frames = []
-    for index, shift in enumerate((*range(0, 24, 3), *range(24, 0, -3))):
-        frame = VideoFrame(width, height, "yuv420p")
-        luma, *chroma = planes_of(frame)
-        grain = noise[:, 61 * index : 61 * index + width]
-        luma[:] = np.clip(scene[:, shift : shift + width] + grain, 16, 235)
-        for plane in chroma:
-            plane[:] = 128
-        frames.append(frame)
-    return frames

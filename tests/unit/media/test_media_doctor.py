@@ -20,9 +20,9 @@ def settings(data: Path, **more: str) -> Settings:
 
 
 def test_a_machine_that_can_run_the_product_is_told_what_it_carries(tmp_path: Path) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found = {name: (status, sentence) for name, status, sentence in doctor.checks(settings(tmp_path))}
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 8  # of processor time: what else the machine does is not ours
     assert found["codecs"][0] == "ok"
     assert found["rtmp port"][0] == "ok"
     assert found["tape"][0] in {"ok", "warn"}
