@@ -46,7 +46,7 @@ class WorkerSettings(Section):
         description="Seconds without a heartbeat after which a worker is killed and replaced.",
     )
     ready_timeout: float = Field(
-        default=20.0,
+        default=60.0,
         ge=1,
         le=120,
         description="Seconds a worker may take from its assignment to being on air.",
