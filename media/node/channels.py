@@ -128,7 +128,7 @@ class Channels:
                 "a channel's id is lower-case letters, digits and hyphens, 40 at most", field="channel"
             )
         to_spec(channel, command.settings)
-        async with self._lock(channel):
+        async with self._locks.setdefault(channel, asyncio.Lock()):
             record = ChannelRecord(channel, command.settings, 1, command.start, Program())
             await self._store.add(record)
             self._records[channel] = record
@@ -295,6 +295,7 @@ class Channels:
             raise NotFoundError(f"there is no channel {channel!r}", field="channel") from None
 
     def _lock(self, channel: str) -> asyncio.Lock:
+        self._record(channel)  # first: names that nobody made must not stay here as locks
         return self._locks.setdefault(channel, asyncio.Lock())
 
     async def _keep(self, record: ChannelRecord) -> None:

@@ -236,3 +236,10 @@ async def test_a_date_range_that_cannot_be_written_never_reaches_the_worker(worl
     good = DateRange(id="card", starts=1, attributes={"X-PRICE": "1"})
     await world.channels.add_date_range(AddDateRange(channel="a", range=good))
     assert [kind for _, kind, _ in world.engine.told] == ["daterange"]
+
+
+async def test_names_of_channels_that_never_were_leave_nothing_behind(world: World) -> None:
+    for number in range(10):
+        with pytest.raises(NotFoundError):
+            await world.channels.start(StartChannel(channel=f"nobody-{number}"))
+    assert not world.channels._locks
