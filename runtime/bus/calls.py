@@ -3,7 +3,7 @@
 A command travels on its own topic in an envelope ``{id, reply_to, body}``; the reply comes back on ``reply.<id>`` as
 ``{body}`` or ``{fault, message, field}``. One process owns a topic. A command that changes something is sent once: where
 it or its reply is lost that is a time-out at the caller, who knows whether to try again. One that only `asks` is sent
-again, ever more rarely, until the deadline: at a start nobody needs to know who is there first.
+again until the deadline: at a start nobody needs to know who is there first.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from runtime.bus.port import MAX_BODY, Bus, BusUnavailableError, Message, Subscr
 log = logs.get("runtime.bus")
 
 ASK_AGAIN = 0.2
-"""Seconds until a command that only asks is sent again; each time twice as many."""
+"""Seconds until a command that only asks is sent again; each time twice as many, up to the limit."""
+ASK_AGAIN_LIMIT = 0.5
+"""Seconds. An owner that comes shortly before the deadline must still be asked in time."""
 
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
@@ -104,7 +106,7 @@ async def _asked_again(bus: Bus, command: Command[Any], body: bytes) -> AsyncIte
         delay = ASK_AGAIN
         while True:
             await asyncio.sleep(delay)
-            delay *= 2
+            delay = min(2 * delay, ASK_AGAIN_LIMIT)
             with contextlib.suppress(BusUnavailableError):  # the deadline of the call tells of it
                 await bus.publish(command.topic, body)
 
