@@ -12,7 +12,7 @@ from tests.bench.house import LADDER_720, House, house, until
 from tests.bench.rows import Row, median
 
 MINUTE = 60.0
-RECONNECTS = 12
+RECONNECTS = 10
 LIMIT_MB = 250.0
 SMALL = {
     "width": 640,

@@ -26,7 +26,7 @@ STEP = 100
 STAGE = 2.4
 """Seconds at each number of viewers; the first third is not counted."""
 MOST = 1500
-BOUND = 45.0
+BOUND = 38.0
 FRAMES = {"0.333": 10, "0.5": 15}
 CLIENT_FULL = 0.93
 """Share of its core from which on the load, not the server, is the limit."""
