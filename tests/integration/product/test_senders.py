@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +29,9 @@ WITNESS = "witness"
 SECONDS = 13.0
 IN_STEP = 0.045
 """Seconds that sound and picture may be apart: the nearest of pictures 33 ms apart, with the encoder's own."""
+
+STRAYS = 1
+"""Flashes of one run that may be further off: a picture that a busy machine decodes late is repeated, not waited for."""
 
 
 @dataclass
@@ -152,7 +156,9 @@ async def test_viewers_see_one_time_line(product: Product, client: Client, cases
             if case.in_step:
                 found = watched.offsets
                 assert len(found) >= 3, f"{case.name}: {watched}"
-                assert max(map(abs, found)) < IN_STEP, f"{case.name}: {found}"
+                halves = found[: len(found) // 2], found[len(found) // 2 :]
+                assert all(abs(statistics.median(half)) < IN_STEP for half in halves), f"{case.name}: {found}"
+                assert sum(abs(each) >= IN_STEP for each in found) <= STRAYS, f"{case.name}: {found}"
 
 
 async def test_a_sender_that_stops_with_its_socket_open_and_returns(product: Product, client: Client) -> None:
