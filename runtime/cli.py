@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return USAGE
-    except (serving.ServeError, DatabaseUnavailableError, PermissionError) as error:
+    except (serving.ServeError, DatabaseUnavailableError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

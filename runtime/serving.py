@@ -168,6 +168,11 @@ async def run_role(settings: Settings, role: str) -> int:
 
 def prepare(settings: Settings, role: str) -> None:
     """What every way of running needs: folders, logs, and the variables that children read their settings from."""
-    settings.create_folders()
+    try:
+        settings.create_folders()
+    except OSError as error:
+        raise ServeError(
+            f"{settings.data} cannot be made or used ({error.strerror or error}): set GACHI_DATA to another folder"
+        ) from error
     logs.setup(settings[LogSettings], role)
     os.environ.update(settings.environment)

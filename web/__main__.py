@@ -8,10 +8,12 @@ from prometheus_client import REGISTRY, generate_latest
 
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.tape import SqlTapeIndex
+from media.model.errors import ConflictError
 from runtime import logs
 from runtime.bus import open_bus
 from runtime.bus.port import Bus, BusUnavailableError
 from runtime.database import Database
+from runtime.listening import trouble
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
 from runtime.telemetry import Gatherer, serve_metrics
@@ -68,6 +70,9 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             playback=settings[PlaybackSettings],
         )
         site = Web(ports)
+        if why := trouble(http.host, http.port):
+            # Whoever has it may let it go: the supervisor tries again before it gives up.
+            raise ConflictError(f"http.port: {http.port} {why}", field="http.port")
         async with serve_metrics(bus, lifeline.name or "web"), listening(site, http) as port:
             log.info("listening", host=http.host, port=port)
             lifeline.ready(host=http.host, port=port, banner=banner(http, settings[AuthSettings], port))

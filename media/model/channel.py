@@ -61,16 +61,7 @@ class ChannelSpec:
         for name, value in (("width", self.width), ("height", self.height)):
             if value % 2 or not 64 <= value <= 3840:
                 raise SpecError(f"{name} must be even and within 64 to 3840, not {value}", field=name)
-        if not self.ladder:
-            raise SpecError("the ladder needs at least one rung", field="ladder")
-        if len({r.height for r in self.ladder}) != len(self.ladder):
-            raise SpecError("two rungs of the ladder have the same height", field="ladder")
-        for i, rung in enumerate(self.ladder):
-            if rung.height % 2 or not 64 <= rung.height <= min(self.width, self.height):
-                limit = min(self.width, self.height)
-                raise SpecError(f"height must be even and within 64 to {limit}, not {rung.height}", field=f"ladder.{i}.height")
-            if not 50_000 <= rung.bitrate <= 50_000_000:
-                raise SpecError("bitrate must be within 50 kb/s and 50 Mb/s", field=f"ladder.{i}.bitrate")
+        self._check_ladder()
         if not 1 <= self.part_frames <= self.gop_frames or self.gop_frames % self.part_frames:
             raise SpecError(f"part_frames must divide gop_frames ({self.gop_frames})", field="part_frames")
         if not 1 <= self.segment_gops <= 30:
@@ -83,6 +74,21 @@ class ChannelSpec:
             FrameClock(self.rate)
         except ValueError as error:
             raise SpecError(str(error), field="rate") from error
+
+    def _check_ladder(self) -> None:
+        if not self.ladder:
+            raise SpecError("the ladder needs at least one rung", field="ladder")
+        if len({r.height for r in self.ladder}) != len(self.ladder):
+            raise SpecError("two rungs of the ladder have the same height", field="ladder")
+        for i, rung in enumerate(self.ladder):
+            if rung.height % 2 or not 64 <= rung.height <= min(self.width, self.height):
+                limit = min(self.width, self.height)
+                raise SpecError(
+                    f"height must be even and within 64 to {limit}, not {rung.height}",
+                    field=f"ladder.{i}.height",
+                )
+            if not 50_000 <= rung.bitrate <= 50_000_000:
+                raise SpecError("bitrate must be within 50 kb/s and 50 Mb/s", field=f"ladder.{i}.bitrate")
 
     @property
     def clock(self) -> FrameClock:

@@ -78,3 +78,13 @@ def test_the_doctor_looks_at_this_machine(
     monkeypatch.setenv("GACHI_DATABASE__URL", "postgresql://nobody@127.0.0.1:1/none")
     assert cli.main(["doctor"]) == 1
     assert "FAIL  database" in capsys.readouterr().out
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GACHI_DATA", "/proc/nope")
+    assert cli.main(["serve"]) == 1
+    said = capsys.readouterr().err
+    assert "/proc/nope" in said
+    assert "GACHI_DATA" in said
