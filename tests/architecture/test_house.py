@@ -126,10 +126,8 @@ def test_every_command_names_its_reply_twice_alike() -> None:
     """As a type for the checker and as a value for the bus; a difference would show only at run time."""
     for message in messages():
         if issubclass(message, Command):
-            generic = next(
-                b for b in message.__mro__ if b.__dict__.get("__pydantic_generic_metadata__", {}).get("args")
-            )
-            (declared,) = generic.__pydantic_generic_metadata__["args"]
+            metadata = (base.__dict__.get("__pydantic_generic_metadata__", {}) for base in message.__mro__)
+            (declared,) = next(found["args"] for found in metadata if found.get("args"))
             declared = getattr(
                 declared, "__forward_arg__", declared
             )  # a reply that is written below its command
