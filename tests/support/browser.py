@@ -224,7 +224,7 @@ async def open_page(started: Browser, url: str, **context: Any) -> AsyncIterator
                 viewer.errors.append(message.text)
 
         page.on("console", complained)
-        page.on("pageerror", lambda error: viewer.errors.append(str(error)))
+        page.on("pageerror", lambda error: viewer.errors.append(error.stack or str(error)))
         await page.goto(url)
         yield viewer
     finally:

@@ -228,6 +228,9 @@ export class PlayerController {
     if (this.#life.signal.aborted) return;
     const { state, effects } = step(this.#state, event);
     this.#state = state;
+    // Before the effects: playing from before the window goes to its end, which asks to play where it is not wanted yet.
+    this.wanted = state.wanted;
+    this.started = state.started;
     for (const effect of effects) this.#carryOut(effect);
     this.wanted = this.#state.wanted;
     this.started = this.#state.started;
