@@ -44,6 +44,12 @@ def _address(settings: Settings) -> Finding:
                 "warn",
                 f"{section.public_url} is plain HTTP: put a proxy with TLS before it and set http.public_url",
             )
+        if not section.trusted_proxies:
+            return (
+                "public URL",
+                "warn",
+                f"no proxy before {section.public_url} is trusted, so all share a rate limit: name it in http.trusted_proxies",
+            )
         return ("public URL", "ok", f"viewers come by {section.public_url}")
     if _is_loopback(section.host):
         return ("public URL", "ok", f"only this machine reaches {section.host}; set http.host for others")

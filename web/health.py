@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -43,14 +42,13 @@ class Health:
         return web.json_response(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
 
     async def metrics(self, request: web.Request) -> web.StreamResponse:
-        """All processes' figures, for loopback and staff."""
+        """All processes' figures, for staff and for who asks on this machine itself."""
         try:
             caller = await self._dispatcher.identify(request)
         except ProblemError as problem:
             return problem.response(request)
-        if not (caller and caller.role.covers(Role.STAFF)) and not _loopback(
-            self._dispatcher.address(request)
-        ):
+        staff = caller is not None and caller.role.covers(Role.STAFF)
+        if not staff and not self._dispatcher.client(request).local:
             if caller is None:
                 return ProblemError(
                     catalogue.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="gachi"'}
@@ -60,12 +58,3 @@ class Health:
             body=await self._gather(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Cache-Control": "no-store"},
         )
-
-
-def _loopback(address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_loopback

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from runtime.settings import Section
 
@@ -24,7 +25,9 @@ class HttpSettings(Section):
         description="How viewers reach us, where a proxy stands before us.",
     )
     trusted_proxies: tuple[str, ...] = Field(
-        default=(), description="Addresses whose X-Forwarded-For and X-Forwarded-Proto are believed."
+        default=(),
+        description="Addresses and networks (`127.0.0.1`, `10.0.0.0/8`) of proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed; of nobody else's are they.",
     )
     max_connections: int = Field(
         default=8000, ge=10, le=100_000, description="More are answered 503 and closed."
@@ -46,6 +49,15 @@ class HttpSettings(Section):
         default=10.0, gt=0, le=120, description="Seconds a client may take to send a body."
     )
     frame_ancestors: str = Field(default="*", description="CSP sources that may embed /embed pages.")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is neither address nor network; one that is spelt wrong would trust nobody, or others."""
+        try:
+            return tuple(str(ipaddress.ip_network(text.strip())) for text in texts)
+        except ValueError as error:
+            raise ValueError(f"{error}: give addresses or networks, as 127.0.0.1 or 10.0.0.0/8") from error
 
 
 class AuthSettings(Section):

@@ -18,6 +18,7 @@ from web.api.routing import PREFIX, Answer, Call, Route
 from web.api.services import Services
 from web.api.tokens import COOKIE
 from web.api.wire import Wire
+from web.auth.clients import Client, Proxies
 from web.auth.limits import Buckets, Rate
 from web.auth.tokens import SESSION_SECONDS, Identity
 from web.metrics import WebMetrics
@@ -44,7 +45,7 @@ class Dispatcher:
         auth = services.auth
         self._services = services
         self._metrics = metrics
-        self._trusted = frozenset(services.http.trusted_proxies)
+        self._proxies = Proxies(services.http.trusted_proxies)
         self._by_token = Buckets(Rate(auth.token_rate, auth.token_burst))
         self._by_address = Buckets(Rate(auth.address_rate, auth.address_burst))
         self._failures = Buckets(Rate(auth.failure_rate, auth.failure_burst))
@@ -89,11 +90,10 @@ class Dispatcher:
             call = Call(
                 request, self._services, caller, _query(route, request), await self._body(route, request)
             )
-            answer = await route.handler(call)
-            return answer if isinstance(answer, web.StreamResponse) else _response(route, request, answer)
+            return _response(route, await route.handler(call), self.client(request))
         except ProblemError as problem:
             if route.credential and problem.kind is catalogue.UNAUTHENTICATED:
-                self._failures.take(self.address(request), self._services.clock())
+                self._failures.take(self.client(request).address, self._services.clock())
             return problem.response(request)
         except CommandError as error:
             return from_command(error).response(request)
@@ -108,14 +108,9 @@ class Dispatcher:
 
     # --- who is asking
 
-    def address(self, request: web.BaseRequest) -> str:
-        """The client's address; what a trusted proxy says it is, where one stands before us."""
-        peer = request.remote or ""
-        if peer not in self._trusted:
-            return peer
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        # From the right: what stands further left was written by the client and may be anything.
-        return next((hop for hop in reversed(hops) if hop not in self._trusted), peer)
+    def client(self, request: web.BaseRequest) -> Client:
+        """Who stands at the other end; what a trusted proxy says of it, where one stands before us."""
+        return self._proxies.client(request)
 
     async def identify(self, request: web.Request) -> Identity | None:
         """Who asks. Raises `unauthenticated` for a wrong token, `too-many-requests` for many of them."""
@@ -128,7 +123,7 @@ class Dispatcher:
         scheme, _, text = header.partition(" ")
         identity = await self._services.tokens.verify(text.strip()) if scheme.lower() == "bearer" else None
         if identity is None:
-            self._failures.take(self.address(request), self._services.clock())
+            self._failures.take(self.client(request).address, self._services.clock())
             raise ProblemError(
                 catalogue.UNAUTHENTICATED,
                 headers={"WWW-Authenticate": 'Bearer realm="gachi", error="invalid_token"'},
@@ -136,7 +131,7 @@ class Dispatcher:
         return identity
 
     def _check_failures(self, request: web.Request) -> None:
-        if wait := self._failures.wait(self.address(request), self._services.clock()):
+        if wait := self._failures.wait(self.client(request).address, self._services.clock()):
             self._metrics.rate_limited.labels("failures").inc()
             raise _too_many(wait)
 
@@ -146,7 +141,7 @@ class Dispatcher:
         if caller:
             wait = self._by_token.take(caller.id, now)
         else:
-            wait = self._by_address.take(self.address(request), now)
+            wait = self._by_address.take(self.client(request).address, now)
         if wait:
             self._metrics.rate_limited.labels(by).inc()
             raise _too_many(wait)
@@ -262,7 +257,9 @@ def _too_many(seconds: int) -> ProblemError:
     return ProblemError(catalogue.TOO_MANY, seconds=seconds, headers={"Retry-After": str(seconds)})
 
 
-def _response(route: Route, request: web.Request, answer: Answer) -> web.Response:
+def _response(route: Route, answer: Answer | web.StreamResponse, client: Client) -> web.StreamResponse:
+    if isinstance(answer, web.StreamResponse):
+        return answer
     headers = {**JSON_HEADERS, **answer.headers}
     if answer.version is not None:
         headers["ETag"] = f'"{answer.version}"'
@@ -276,7 +273,6 @@ def _response(route: Route, request: web.Request, answer: Answer) -> web.Respons
     )
     if answer.cookie is not None:
         # Strict: no other site's link may carry a log-in into a page of ours.
-        secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         if answer.cookie:
             response.set_cookie(
                 COOKIE,
@@ -284,11 +280,11 @@ def _response(route: Route, request: web.Request, answer: Answer) -> web.Respons
                 max_age=SESSION_SECONDS,
                 httponly=True,
                 samesite="Strict",
-                secure=secure,
+                secure=client.secure,
                 path="/",
             )
         else:
-            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=secure)
+            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=client.secure)
     return response
 
 

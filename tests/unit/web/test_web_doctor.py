@@ -32,7 +32,13 @@ def test_what_is_missing_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
 def test_no_secret_is_told(tmp_path: Path) -> None:
     found = look(tmp_path, GACHI_ADMIN_TOKEN="very-secret", GACHI_HTTP__PUBLIC_URL="https://live.example")
     assert found["administrator"][0] == "ok"
-    assert found["public URL"] == ("ok", "viewers come by https://live.example")
+    assert found["public URL"][0] == "warn"
+    assert "http.trusted_proxies" in found["public URL"][1]
+    known = {
+        "GACHI_HTTP__PUBLIC_URL": "https://live.example",
+        "GACHI_HTTP__TRUSTED_PROXIES": '["10.0.0.0/8"]',
+    }
+    assert look(tmp_path, **known)["public URL"] == ("ok", "viewers come by https://live.example")
     assert "very-secret" not in str(found)
 
 

@@ -332,16 +332,29 @@ async def test_ready_once_every_wanted_channel_is(live: Site) -> None:
     assert (await fetch(live, "/readyz"))[0] == 200
 
 
-async def test_metrics_are_for_loopback_and_staff(tmp_path: Path) -> None:
-    http = HttpSettings(host="127.0.0.1", port=0, trusted_proxies=("127.0.0.1",))
+@pytest.mark.parametrize("proxies", [(), ("127.0.0.1",)])
+@pytest.mark.parametrize(
+    "trace",
+    [
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"Forwarded": "for=127.0.0.1"},
+        {"X-Real-IP": "::1"},
+        {"Via": "1.1 edge"},
+    ],
+)
+async def test_metrics_are_for_loopback_itself_and_staff(
+    tmp_path: Path, proxies: tuple[str, ...], trace: dict[str, str]
+) -> None:
+    # A proxy on loopback makes everybody's requests come from loopback.
+    http = HttpSettings(host="127.0.0.1", port=0, trusted_proxies=proxies)
     async with site(tmp_path, http=http) as live:
         status, body, _ = await fetch(live, "/metrics")
         assert (status, b"gachi_http_connections" in body) == (200, True)
-        far = {"X-Forwarded-For": "203.0.113.9"}
-        assert (await fetch(live, "/metrics", **far))[0] == 401
-        assert (await fetch(live, "/metrics", **far, Authorization="Bearer the-administrators-token"))[
-            0
-        ] == 200
+        assert (await fetch(live, "/metrics", **trace))[0] == 401
+        staff = {"Authorization": "Bearer the-administrators-token"}
+        assert (await fetch(live, "/metrics", **trace, **staff))[0] == 200
 
 
 async def test_the_board_hears_what_events_did_not_tell(live: Site) -> None:
