@@ -1,5 +1,8 @@
 """Fold timestamp jumps away: whatever a sender does with its clock, a track goes on where it left off.
 
+It is done to packets as they come from ingest, and judged by when they reached it: of what is decoded some is dropped
+where the machine is busy, and a step over what we dropped ourselves would look like a jump of the sender.
+
 Senders restart, loop a file, wrap at 2^24 ms, 2^32 ms or 2^33/90 kHz, or jump for no reason. All of it looks the same from
 here: a step that real time does not explain. Sound and picture share one clock, so the track that jumps second takes
 over the shift that the first one found, and their offset survives exactly.
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from media.model.tracks import MediaKind
+from media.model.tracks import EncodedPacket, MediaKind
 
 FORWARD = 500_000
 """Microseconds that a step may exceed the time that passed."""
@@ -36,27 +39,31 @@ class _Track:
 
 
 class Fold:
-    """Raw timestamps in, continuous ones out."""
+    """Packets of one feed with raw timestamps in, with continuous ones out."""
 
     def __init__(self) -> None:
         self._tracks: dict[MediaKind, _Track] = {}
         self.jumps = 0
         """Jumps that were folded away."""
 
-    def fold(self, kind: MediaKind, pts: int, now: int, duration: int | None = None) -> int:
-        """The continuous time of a unit.
+    def fold(self, packet: EncodedPacket) -> EncodedPacket:
+        """The packet on the continuous time line. Packets are to come in the order in which they arrived."""
+        # By presentation times: a decode time may have been put in order on the way (`media.ingest.rtmp.times`).
+        shift = self._shift(packet.kind, packet.pts, packet.arrived)
+        if not shift:
+            return packet
+        pts, dts = packet.pts + shift, packet.dts + shift
+        return EncodedPacket(packet.kind, pts, dts, packet.keyframe, packet.data, packet.arrived)
 
-        `pts`: as sent, presentation order within the track; `now`: its arrival on any steady clock; `duration`: exact
-        length of the unit where it is known (sound). All microseconds.
-        """
+    def _shift(self, kind: MediaKind, pts: int, now: int) -> int:
         other = self._other(kind)
         track = self._tracks.get(kind)
         if track is None:
             shift = other.shift if other else 0
             if other and abs(pts + shift - other.newest) > BEHIND:
                 shift = other.newest - pts
-            self._tracks[kind] = _Track(shift, pts + shift, duration or 33_333, now, now)
-            return pts + shift
+            self._tracks[kind] = _Track(shift, pts + shift, 33_333, now, now)
+            return shift
         folded = pts + track.shift
         elapsed = now - track.arrived
         if not self._plausible(folded - track.newest, elapsed):
@@ -68,16 +75,14 @@ class Fold:
         elif other and elapsed > PAUSE and self._uncounted_pause(folded, track, other):
             self.jumps += 1
             folded = other.newest
-        if duration is not None:
-            track.step = duration
-        elif 0 < folded - track.newest < FORWARD:
+        if 0 < folded - track.newest < FORWARD:
             track.step = folded - track.newest
         track.shift = folded - pts
         track.newest = max(track.newest, folded) if folded - track.newest > BACKWARD else folded
         if elapsed > PAUSE:
             track.resumed = now
         track.arrived = now
-        return folded
+        return track.shift
 
     def _other(self, kind: MediaKind) -> _Track | None:
         return self._tracks.get(MediaKind.AUDIO if kind is MediaKind.VIDEO else MediaKind.VIDEO)

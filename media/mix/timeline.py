@@ -13,11 +13,9 @@ from typing import Generic
 import numpy as np
 
 from media.mix.drift import Drift
-from media.mix.fold import Fold
 from media.mix.sound import EDGE, SoundBuffer, resampled
 from media.mix.units import DecodedPicture, DecodedSound, PictureT, Samples
 from media.model.time import MICROSECONDS, SAMPLE_RATE, FrameClock
-from media.model.tracks import MediaKind
 
 CUSHION = SAMPLE_RATE * 40 // 1000
 """Samples (40 ms) that the latest unit of the last two seconds was early; jitter and reordering come on top by themselves."""
@@ -75,7 +73,6 @@ class InputTimeline(Generic[PictureT]):
 
     def __init__(self, clock: FrameClock, *, cushion: int = CUSHION) -> None:
         self._clock = clock
-        self._fold = Fold()
         self._drift = Drift(cushion)
         self._pictures: deque[tuple[int, DecodedPicture[PictureT]]] = deque()
         self._sound = SoundBuffer()
@@ -94,11 +91,6 @@ class InputTimeline(Generic[PictureT]):
         self.picture: DecodedPicture[PictureT] | None = None
         """What is to be seen at this tick; the last one while nothing new comes."""
         self.counters = InputCounters()
-
-    @property
-    def jumps(self) -> int:
-        """Timestamp jumps folded away."""
-        return self._fold.jumps
 
     @property
     def resyncs(self) -> int:
@@ -120,8 +112,7 @@ class InputTimeline(Generic[PictureT]):
 
     def push_picture(self, picture: DecodedPicture[PictureT], tick: int) -> None:
         """A picture was found in `tick`."""
-        micros = self._fold.fold(MediaKind.VIDEO, picture.pts, self._clock.micros(tick))
-        position = micros * SAMPLE_RATE // MICROSECONDS
+        position = picture.pts * SAMPLE_RATE // MICROSECONDS
         if self._newest_picture is not None:
             step = (position - self._newest_picture) / SAMPLE_RATE
             if step <= 0 and position > self._newest_picture - SAMPLE_RATE:
@@ -138,9 +129,7 @@ class InputTimeline(Generic[PictureT]):
 
     def push_sound(self, sound: DecodedSound, tick: int) -> None:
         """Samples were found in `tick`."""
-        duration = len(sound.samples) * MICROSECONDS // SAMPLE_RATE
-        micros = self._fold.fold(MediaKind.AUDIO, sound.pts, self._clock.micros(tick), duration)
-        self._leads(self._sound.write(micros * SAMPLE_RATE // MICROSECONDS, sound.samples), tick)
+        self._leads(self._sound.write(sound.pts * SAMPLE_RATE // MICROSECONDS, sound.samples), tick)
 
     def advance(self, tick: int) -> InputHealth:
         """Move to `tick` (each one exactly once, in order), after what was found in it was pushed."""

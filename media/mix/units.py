@@ -21,7 +21,7 @@ class DecodedPicture(Generic[PictureT]):
     """One progressive upright picture, 8-bit 4:2:0, limited range."""
 
     pts: int
-    """Microseconds on the feed's clock (may jump)."""
+    """Microseconds on the feed's clock, without jumps (`media.mix.fold`)."""
     frame: PictureT
     sar: Fraction = Fraction(1)
     """Width of a pixel over its height, as displayed."""
@@ -32,5 +32,5 @@ class DecodedSound:
     """Consecutive samples."""
 
     pts: int
-    """Microseconds on the feed's clock (may jump) of the first sample."""
+    """Microseconds on the feed's clock, without jumps, of the first sample."""
     samples: Samples

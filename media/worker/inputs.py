@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from av import VideoFrame
 
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
+from media.mix.fold import Fold
 from media.mix.handover import MixerInput
 from media.model.errors import SourceError
 from media.model.feed import FeedStatus
@@ -44,6 +45,8 @@ class InputFigures:
     """Packets that were dropped because a decoder was behind."""
     errors: int
     """Packets that could not be decoded."""
+    jumps: int
+    """Jumps of the sender's timestamps that were folded away."""
     reason: str
     """Why nothing can be decoded, in words; empty while it can."""
 
@@ -172,6 +175,7 @@ class FeedInput:
     def __init__(self, feed: str, tap: FeedTap, door: Door) -> None:
         self.feed = feed
         self._tap = tap
+        self._fold = Fold()
         self._tracks = {kind: _TrackThread(feed, kind, door) for kind in MediaKind}
         self.status = FeedStatus()
         """What ingest last said of the feed."""
@@ -182,6 +186,8 @@ class FeedInput:
             async for item in self._tap:
                 if isinstance(item, FeedStatus):
                     self.status = item
+                elif isinstance(item, EncodedPacket):
+                    self._tracks[item.kind].offer(self._fold.fold(item))
                 else:
                     self._tracks[item.kind].offer(item)
         finally:
@@ -199,6 +205,7 @@ class FeedInput:
             self.feed,
             sum(track.dropped for track in tracks),
             sum(track.errors for track in tracks),
+            self._fold.jumps,
             "; ".join(track.reason for track in tracks if track.reason),
         )
 

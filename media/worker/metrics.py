@@ -80,7 +80,7 @@ def _inputs(worker: Worker) -> Iterator[Metric]:
     yield counter(
         "gachi_input_time_jumps_total",
         "Jumps of the feed's timestamps that were folded away.",
-        {key: line.jumps for key, line in timelines.items()},
+        {key: each.jumps for key, each in inputs.items()},
         "feed",
     )
     yield counter(

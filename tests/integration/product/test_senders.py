@@ -125,6 +125,14 @@ async def pictures_of(client: Client, channel: str, seconds: float) -> list[str]
     return seen
 
 
+async def figures_of(client: Client, lane: str) -> str:
+    """What the worker's figures say of the lane's input, for whoever reads a failure."""
+    _, text = await client.get_as_staff("/metrics")
+    return "\n".join(
+        line for line in text.decode().splitlines() if line.startswith("gachi_input") and f"from-{lane}" in line
+    )
+
+
 @pytest.mark.parametrize("cases", BATCHES, ids=lambda cases: ", ".join(case.name for case in cases))
 async def test_viewers_see_one_time_line(product: Product, client: Client, cases: tuple[Case, ...]) -> None:
     async with nothing_else_happens(product), contextlib.AsyncExitStack() as stack:
@@ -152,7 +160,7 @@ async def test_viewers_see_one_time_line(product: Product, client: Client, cases
             assert not check(recording), case.name
             watched = watch(recording, since=since[lane])
             if case.spec.audio is not None:
-                assert len(watched.beeps) >= 4, f"{case.name}: {watched}"
+                assert len(watched.beeps) >= 4, f"{case.name}: {watched} {await figures_of(client, lane)}"
             if case.in_step:
                 found = watched.offsets
                 assert len(found) >= 3, f"{case.name}: {watched}"

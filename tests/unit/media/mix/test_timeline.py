@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from media.mix.fold import Fold
 from media.mix.timeline import InputHealth, InputTimeline
 from media.mix.units import DecodedPicture, DecodedSound, Samples
 from media.model.time import FrameClock
+from media.model.tracks import EncodedPacket, MediaKind
 
 CLOCK = FrameClock(Fraction(30))
 BLOCK = 1024
@@ -41,6 +43,8 @@ class Sender:
     block: int = 0
     picture_due: float = field(default=0.0)
     block_due: float = field(default=0.0)
+    fold: Fold = field(default_factory=Fold)
+    """As for a feed in use: its packets are folded as they come."""
 
     def units(self, now: float) -> Iterator[DecodedPicture[float] | DecodedSound]:
         """What arrived up to `now` (our seconds)."""
@@ -52,7 +56,7 @@ class Sender:
                 break
             self.picture += 1
             if not self.dark(at):
-                yield DecodedPicture(self.stamp(at), at)
+                yield DecodedPicture(self.folded(MediaKind.VIDEO, at, self.picture_due), at)
         while True:
             at = self.block * BLOCK / 48_000
             self.block_due = max(
@@ -64,8 +68,14 @@ class Sender:
             if not self.quiet(at):
                 taken = at + np.arange(BLOCK) / 48_000
                 yield DecodedSound(
-                    self.stamp(at), np.repeat(taken[:, None] % WRAP, 2, axis=1).astype(np.float32)
+                    self.folded(MediaKind.AUDIO, at, self.block_due),
+                    np.repeat(taken[:, None] % WRAP, 2, axis=1).astype(np.float32),
                 )
+
+    def folded(self, kind: MediaKind, at: float, due: float) -> int:
+        stamp = self.stamp(at)
+        packet = EncodedPacket(kind, stamp, stamp, keyframe=True, data=b"", arrived=round(due * 1e6))
+        return self.fold.fold(packet).pts
 
 
 @dataclass
@@ -203,6 +213,29 @@ def test_video_that_stops_freezes_while_sound_goes_on() -> None:
     assert max(p.health.age or 0 for p in played) == pytest.approx(3.0, abs=0.2)
     assert sum(p.sound is None for p in played if p.second > 1) <= 4, "only where the test's samples wrap"
     assert worst_offset(iter(played), 9) <= IN_SYNC
+
+
+def test_pictures_that_a_busy_machine_dropped_are_no_jump_of_the_sender() -> None:
+    """The tick stood still for a while; of what was decoded meanwhile the newest pictures are there, and all sound."""
+    timeline = InputTimeline[float](CLOCK)
+    sender = Sender(stamp=lambda s: round((s + 1000) * 1e6))
+    offsets = []
+    for tick in range(300):
+        units = list(sender.units(tick / 30 + (1.5 if 100 <= tick < 145 else 0)))
+        pictures = [unit for unit in units if isinstance(unit, DecodedPicture)][-16:]
+        for picture in pictures:
+            timeline.push_picture(picture, tick)
+        for unit in units:
+            if isinstance(unit, DecodedSound):
+                timeline.push_sound(unit, tick)
+        health = timeline.advance(tick)
+        timeline.settled = timeline.settled or health.continuous > 0.3
+        shown = timeline.picture.frame if timeline.picture else None
+        offset = Played(tick / 30, shown, True, timeline.samples(), health).offset
+        if tick > 250 and offset is not None:
+            offsets.append(abs(offset))
+    assert len(offsets) > 40
+    assert max(offsets) <= IN_SYNC
 
 
 def test_stall_with_backlog_ends_where_it_was() -> None:
