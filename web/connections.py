@@ -11,6 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
+from runtime.answers import Whole
 from web.metrics import WebMetrics
 
 SWEEP_SECONDS = 1.0
@@ -62,11 +63,11 @@ class Connections:
 
         return make
 
-    async def send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
+    async def send(self, request: web.BaseRequest, response: Whole) -> Whole:
         """Send a whole answer. The client has the reader time-out to take all but the last few kilobytes of it."""
         transport = request.transport
         # What fits into the transport's buffer is written at once; the sweep finds it if it stays there.
-        if transport is None or (response.content_length or 0) <= SMALL:
+        if transport is None or response.size <= SMALL:
             return response
         self._sending[transport] = self._clock() + self._timeout
         try:

@@ -18,6 +18,7 @@ from media.packaging.byterange import UnsatisfiableError, parse_range
 from media.packaging.directives import parse_directives
 from media.packaging.live import PLAYLIST, Held, LiveChannel, PlaylistAnswer, Ready, Refused, Stored, Wait
 from media.ports import SegmentStore
+from runtime.answers import Fields, Whole, fields
 
 MAX_WAITING = 10_000
 """Requests that may wait at once; past it they get 503. Edges coalesce, so this is far above honest use."""
@@ -50,9 +51,8 @@ _MEDIA_HEADERS = {
     "Accept-Ranges": "bytes",
     "Content-Type": _MEDIA_TYPE,
 }
-# Copied for each answer, which is cheaper than making one from a dict.
-_MEDIA_FIELDS, _PLAYLIST_FIELDS, _GZIP_FIELDS = (
-    web.Response(headers=each).headers for each in (_MEDIA_HEADERS, _PLAYLIST_HEADERS, _GZIP_HEADERS)
+_MEDIA_FIELDS, _PLAYLIST_FIELDS, _GZIP_FIELDS = map(
+    fields, (_MEDIA_HEADERS, _PLAYLIST_HEADERS, _GZIP_HEADERS)
 )
 _ERROR_HEADERS = {**_CORS, "Cache-Control": "no-store"}
 _LATER_HEADERS = {**_ERROR_HEADERS, "Retry-After": "1"}
@@ -113,22 +113,24 @@ class _Readers:
             self._loop.call_later(self._timeout / SWEEPS, self._sweep)
 
 
-class _Timed(web.Response):
-    """A response whose reader must take it within the readers' time, or is cut off."""
+class _Timed(Whole):
+    """An answer whose reader must take it within the readers' time, or is cut off."""
 
-    readers: _Readers
+    def __init__(self, readers: _Readers, body: bytes, head: Fields, status: int = 200) -> None:
+        super().__init__(body, head, status)
+        self._readers = readers
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        request = self._req
-        transport = None if request is None else request.transport
-        if transport is None:
-            await super().write_eof(data)
+    async def taken(self, request: web.BaseRequest) -> None:
+        """Wait for the reader, and have it watched meanwhile."""
+        transport = request.transport
+        # Mostly it is with the kernel as a whole by now, and nothing is left to be waited for.
+        if transport is None or not transport.get_write_buffer_size():
             return
-        self.readers.begin(transport)
+        self._readers.begin(transport)
         try:
-            await super().write_eof(data)
+            await super().taken(request)
         finally:
-            self.readers.end(transport)
+            self._readers.end(transport)
 
 
 class _Origin:
@@ -143,9 +145,7 @@ class _Origin:
         self._wait_timeout = wait_timeout
         self._changed = {name: asyncio.Event() for name in live.renditions}
         self._closing = False
-        # One class per application rather than an attribute per response: the response is the hot path.
-        readers = _Readers(send_timeout, self.stats)
-        self._timed: type[_Timed] = type("_TimedHere", (_Timed,), {"readers": readers})
+        self._readers = _Readers(send_timeout, self.stats)
         live.watch(self._wake)
 
     def _wake(self, rendition: str) -> None:
@@ -253,11 +253,11 @@ class _Origin:
 
     def _playlist(self, request: web.Request, ready: Ready) -> web.StreamResponse:
         if accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-            body, headers = ready.gzipped, _GZIP_FIELDS
+            body, head = ready.gzipped, _GZIP_FIELDS
         else:
-            body, headers = ready.body, _PLAYLIST_FIELDS
+            body, head = ready.body, _PLAYLIST_FIELDS
         self.stats.bytes += len(body)
-        return self._timed(body=body, headers=headers.copy())
+        return _Timed(self._readers, body, head)
 
     def _media(self, request: web.Request, data: bytes) -> web.StreamResponse:
         wanted = request.headers.get(hdrs.RANGE)
@@ -269,11 +269,11 @@ class _Origin:
                 return web.Response(status=416, text="the range lies outside the object\n", headers=headers)
             if span is not None:
                 start, end = span
-                headers = {**_MEDIA_HEADERS, "Content-Range": f"bytes {start}-{end - 1}/{len(data)}"}
+                head = fields({**_MEDIA_HEADERS, "Content-Range": f"bytes {start}-{end - 1}/{len(data)}"})
                 self.stats.bytes += end - start
-                return self._timed(status=206, body=data[start:end], headers=headers)
+                return _Timed(self._readers, data[start:end], head, 206)
         self.stats.bytes += len(data)
-        return self._timed(body=data, headers=_MEDIA_FIELDS.copy())
+        return _Timed(self._readers, data, _MEDIA_FIELDS)
 
     @staticmethod
     def _later() -> web.StreamResponse:

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from media.packaging.byterange import UnsatisfiableError, parse_range
 from media.packaging.directives import parse_directives
+from runtime.answers import Whole, fields
 from web.connections import Connections
 from web.metrics import WebMetrics
 from web.playback import names
@@ -29,16 +30,14 @@ PREFLIGHT: Mapping[str, str] = {
     "Access-Control-Allow-Headers": "Range, If-Range",
     "Access-Control-Max-Age": "86400",
 }
-# Taken from a response, as the multidict that it is: copying one for each answer is no step of Python.
-MEDIA_HEADERS: Mapping[str, str] = web.Response(
-    headers={
-        **CORS,
-        "Content-Type": "video/mp4",
-        "Cache-Control": "public, max-age=31536000, immutable",
-        "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
-    }
-).headers
+MEDIA_HEADERS: Mapping[str, str] = {
+    **CORS,
+    "Content-Type": "video/mp4",
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Accept-Ranges": "bytes",
+    "X-Content-Type-Options": "nosniff",
+}
+_MEDIA_FIELDS = fields(MEDIA_HEADERS)
 PLAYLIST_HEADERS: Mapping[str, str] = {
     **CORS,
     "Content-Type": "application/vnd.apple.mpegurl",
@@ -68,12 +67,11 @@ class Sender:
                 ) from error
             if span is not None:
                 start, end = span
-                headers = {**MEDIA_HEADERS, "Content-Range": f"bytes {start}-{end - 1}/{len(body)}"}
+                head = fields({**MEDIA_HEADERS, "Content-Range": f"bytes {start}-{end - 1}/{len(body)}"})
                 self._bytes[media.kind] += end - start
-                response = web.Response(status=206, body=body[start:end], headers=headers)
-                return await self._connections.send(request, response)
+                return await self._connections.send(request, Whole(body[start:end], head, 206))
         self._bytes[media.kind] += len(body)
-        return await self._connections.send(request, web.Response(body=body, headers=MEDIA_HEADERS))
+        return await self._connections.send(request, Whole(body, _MEDIA_FIELDS))
 
     async def playlist(self, request: web.Request, media: Media, cache_control: str) -> web.StreamResponse:
         """A playlist, gzipped where the client takes it."""
@@ -83,7 +81,7 @@ class Sender:
             headers["Content-Encoding"] = "gzip"
             body = media.gzipped
         self._bytes[Kind.PLAYLIST] += len(body)
-        return await self._connections.send(request, web.Response(body=body, headers=headers))
+        return await self._connections.send(request, Whole(body, fields(headers)))
 
 
 def accepts_gzip(header: str) -> bool:
