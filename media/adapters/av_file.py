@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ _AHEAD = 5.0
 """Seconds: a wait longer than this is a hole in the clip's stamps, not its pace."""
 _BEHIND = 2.0
 """Seconds: later than this we do not run to catch up but go on from now."""
-
+_STEP = 0.04
+"""Seconds of a clip that are handed over together. Waking up for each packet costs more than all that is done with
+it, here, in the loop and in each worker that listens; within the worker's cushion nobody can tell the difference."""
 
 _OVERLAP = 500_000
 """Microseconds of sound past the picture's end that a loop may cut."""
@@ -149,8 +152,33 @@ class _Pace:
         return self._base + at
 
 
+class _Steps:
+    """Hands packets over when they are due, and with each those that are due within a step after it."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._pace = _Pace()
+        self._packets: list[EncodedPacket] = []
+        self._until = -math.inf
+
+    def add(self, packet: EncodedPacket) -> None:
+        """Take the clip's next packet; waits until it is due where it begins a step."""
+        due = self._pace.due(packet.dts)
+        if due > self._until:
+            self.flush()
+            self._delivery.sleep_until(due)
+            self._until = due + _STEP
+        self._packets.append(packet)
+
+    def flush(self) -> None:
+        """Hand over what was taken."""
+        packets, self._packets = self._packets, []
+        if packets:
+            self._delivery.put(*packets)
+
+
 def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
-    pace = _Pace()
+    steps = _Steps(delivery)
     told: dict[MediaKind, TrackHeader] = {}
     clip = _Pass()
     while True:
@@ -162,10 +190,11 @@ def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
                     delivery.put(track.header)
             try:
                 for packet in clip.packets(container, tracks):
-                    delivery.sleep_until(pace.due(packet.dts))
-                    delivery.put(packet)
+                    steps.add(packet)
             except (av.error.FFmpegError, ValueError) as error:
+                steps.flush()
                 raise SourceError(f"the file cannot be read on: {error}") from error
+            steps.flush()
         if not loop:
             return
         if not clip.again():

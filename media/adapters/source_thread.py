@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from media.model.errors import EngineError
 from media.model.tracks import EncodedPacket, TrackHeader
 from media.ports import FeedSink
 
-MAX_UNDELIVERED = 256
-"""Values on their way to the loop; then the thread waits, and nothing is dropped."""
+MAX_UNDELIVERED = 128
+"""Hand-overs on their way to the loop; then the thread waits, and nothing is dropped."""
 _STOP_WITHIN = 3.0
 
 
@@ -31,15 +31,18 @@ class Delivery:
         self._slots = threading.BoundedSemaphore(MAX_UNDELIVERED)
         self._stop = threading.Event()
 
-    def put(self, value: TrackHeader | EncodedPacket) -> None:
-        """Hand over; waits while the loop is far behind. Packets are stamped with the time of their arrival."""
-        if isinstance(value, EncodedPacket):
-            value = replace(value, arrived=time.time_ns() // 1000)
+    def put(self, *values: TrackHeader | EncodedPacket) -> None:
+        """Hand over, all in one turn of the loop; waits while that is far behind.
+
+        Packets are stamped with the time of their arrival.
+        """
+        arrived = time.time_ns() // 1000
+        stamped = [replace(v, arrived=arrived) if isinstance(v, EncodedPacket) else v for v in values]
         while not self._slots.acquire(timeout=0.2):
             self._check()
         self._check()
         try:
-            self._loop.call_soon_threadsafe(self._deliver, value)
+            self._loop.call_soon_threadsafe(self._deliver, stamped)
         except RuntimeError as error:  # the loop is closed: the process ends
             raise StoppedError from error
 
@@ -56,14 +59,15 @@ class Delivery:
         if self._stop.is_set():
             raise StoppedError
 
-    def _deliver(self, value: TrackHeader | EncodedPacket) -> None:
+    def _deliver(self, values: Sequence[TrackHeader | EncodedPacket]) -> None:
         self._slots.release()
         if self._stop.is_set():
             return
-        if isinstance(value, EncodedPacket):
-            self._sink.packet(value)
-        else:
-            self._sink.header(value)
+        for value in values:
+            if isinstance(value, EncodedPacket):
+                self._sink.packet(value)
+            else:
+                self._sink.header(value)
 
 
 async def run_in_thread(name: str, work: Callable[[Delivery], None], sink: FeedSink) -> None:
