@@ -34,7 +34,12 @@ def main() -> None:
     # Only now what takes time to import.
     from runtime.supervision.hosting import host
 
-    sys.exit(host(fd, target))
+    status = host(fd, target)
+    # Not by way of the interpreter's own end, which collects all that is left and destroys it in whatever order: with
+    # codecs that took seconds, of silence to the parent, in which the next worker could not begin. All is closed.
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -297,13 +297,14 @@ class Process:
         status = self._process.returncode
         assert status is not None
         clean = self._expected and status == 0 and not self._cause
-        permanent = not self._expected and not self._cause and (self._permanent or status == PERMANENT)
+        # What it said of its failure holds, even where it was too slow to die of it and had to be killed.
+        permanent = not self._expected and (self._permanent or (not self._cause and status == PERMANENT))
         if clean:
             reason = "stopped"
-        elif self._cause:
-            reason = self._cause
         elif self._failure:
             reason = self._failure
+        elif self._cause:
+            reason = self._cause
         elif status < 0:
             reason = f"killed by {signal.Signals(-status).name}"
         else:

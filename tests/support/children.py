@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 import time
@@ -48,6 +49,20 @@ async def failing(_settings: Settings, _lifeline: Lifeline) -> None:
 async def misconfigured(_settings: Settings, _lifeline: Lifeline) -> None:
     """Fails for good."""
     raise PermanentError("rate must not be 0")
+
+
+async def encumbered(_settings: Settings, _lifeline: Lifeline) -> None:
+    """Fails for good, and leaves an interpreter that takes a minute to end."""
+    atexit.register(time.sleep, 60)
+    raise PermanentError("rate must not be 0")
+
+
+async def lingering(_settings: Settings, lifeline: Lifeline) -> None:
+    """Says that it failed for good, and then does not come to its end."""
+    lifeline.ready()
+    lifeline.failed("rate must not be 0", permanent=True)
+    await lifeline.flush()
+    time.sleep(60)  # noqa: ASYNC251  as where something native holds it
 
 
 async def never_ready(_settings: Settings, lifeline: Lifeline) -> None:

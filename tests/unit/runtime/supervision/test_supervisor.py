@@ -225,6 +225,26 @@ async def test_what_cannot_get_better_is_not_retried(
     await supervisor.stop("one")
 
 
+async def test_a_failed_process_is_gone_at_once(supervisor: Supervisor, witness: Witness) -> None:
+    # The interpreter's end took a worker two seconds; it was killed for its silence, and started again all the same.
+    await supervisor.start(ChildSpec("one", f"{CHILDREN}:encumbered", limits=QUICK), witness)
+    ending = (await witness.next(Exited)).ending
+    assert (ending.reason, ending.status) == ("PermanentError: rate must not be 0", 78)
+    assert ending.permanent
+
+
+async def test_what_failed_for_good_stays_so_where_it_has_to_be_killed(
+    supervisor: Supervisor, witness: Witness
+) -> None:
+    child = await supervisor.start(ChildSpec("one", f"{CHILDREN}:lingering", limits=QUICK), witness)
+    ending = (await witness.next(Exited)).ending
+    assert (ending.reason, ending.status) == ("rate must not be 0", -signal.SIGKILL)
+    assert ending.permanent
+    await asyncio.sleep(0)
+    assert child.state is ChildState.FAILED
+    assert not witness.of(Restarting)
+
+
 async def test_a_wrong_setting_is_permanent(witness: Witness) -> None:
     async with Supervisor({"GACHI_LOG__LEVEL": "loud"}) as supervisor:
         await supervisor.start(ChildSpec("one", f"{CHILDREN}:good"), witness)
