@@ -7,7 +7,7 @@
     ├── SourceError          the feed's sender is at fault (bad bytes, refused key): reported on the feed
     ├── EngineError          codec, muxer or device failed here: the worker restarts
     ├── StoreError           disk or object storage failed: live goes on, the tape gets a gap
-    └── FencedError          a newer epoch of this channel exists: this worker must end at once
+    └── FencedError          a newer epoch of this channel exists: this worker must end at once, for good
 
 Vendor errors (libav, obstore, SQLAlchemy) stop at the adapters and are chained with ``from``.
 """

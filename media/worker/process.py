@@ -21,7 +21,7 @@ from media.contracts.channels import Program
 from media.contracts.tape import Gap, TapeGap
 from media.mix.mixer import Mixer
 from media.model.channel import ChannelSpec
-from media.model.errors import SpecError
+from media.model.errors import FencedError, SpecError
 from media.model.time import MICROSECONDS, SAMPLE_RATE, ProgrammeTime
 from media.node.settings import WorkerSettings
 from media.node.spec import to_date_range, to_spec
@@ -212,7 +212,7 @@ class _Process:
         self, worker: Worker, live: LiveChannel, recorder: Recorder, address: str, read: Figures
     ) -> None:
         async with asyncio.TaskGroup() as tasks:
-            recording = tasks.create_task(recorder.run(), name="recorder")
+            recording = tasks.create_task(_recorded(recorder, self._spec.id), name="recorder")
             works = (
                 worker.run(),
                 self._report(worker, live, address),
@@ -265,3 +265,16 @@ class _Process:
                     live.daterange(to_date_range(value))
                 case other:
                     log.warning("asked for something unknown", what=other)
+
+
+async def _recorded(recorder: Recorder, channel: str) -> None:
+    """Record until finished. To be fenced is permanent: a node starts a channel's next worker only after the one before
+    has ended, so a newer epoch is another node's, and to start again would take the channel back and forth for ever.
+    """
+    try:
+        await recorder.run()
+    except FencedError as error:
+        log.error("another node has taken the channel over", why=str(error))  # noqa: TRY400 - nothing of ours failed
+        raise PermanentError(
+            f"another node on this database has taken {channel} over; starting the channel here takes it back"
+        ) from error
