@@ -37,7 +37,7 @@ async def on_air(client: Client) -> dict[str, Any]:
 async def test_the_later_node_has_the_channel_and_the_earlier_one_lets_go_for_good(tmp_path: Path) -> None:
     # Each fenced the other within a second and was started again: neither was on air for longer.
     with Product.start(tmp_path / "first", channels={"main": SMALL}) as first:
-        shared = {
+        shared: dict[str, dict[str, Any]] = {
             "database": {"url": f"sqlite:///{first.data / 'gachi.db'}"},
             "supervision": {"roles": ["ingest", "node", "web"]},
         }
