@@ -16,7 +16,7 @@ class Gap(Value):
     """Programme time, microseconds."""
     ends: int
     cause: str
-    """`worker`, `disk`, `retention`."""
+    """`worker`, `stopped`, `disk`, `retention`."""
 
 
 class RecordingView(Value):

@@ -31,11 +31,13 @@ from media.contracts.channels import (
 )
 from media.contracts.faults import Handler
 from media.model.channel import ChannelState
-from media.model.errors import ConflictError, NotFoundError, SpecError
+from media.model.errors import ConflictError, NotFoundError, SpecError, StoreError
+from media.model.time import ProgrammeTime
 from media.node.settings import ChannelSeed
 from media.node.spec import to_date_range, to_spec
 from media.node.store import ChannelRecord, ChannelStore
 from media.ports import Engine, EngineEvent
+from media.record.gaps import GapCause, GapLog, KnownGap
 from runtime import logs
 from runtime.bus.contract import Command, Done, Event
 
@@ -74,8 +76,9 @@ class Channels:
     Commands are handled one at a time per channel, so a start cannot overtake the stop before it.
     """
 
-    def __init__(self, store: ChannelStore, engine: Engine, publish: Publish) -> None:
+    def __init__(self, store: ChannelStore, engine: Engine, gap_log: GapLog, publish: Publish) -> None:
         self._store = store
+        self._gap_log = gap_log
         self._engine = engine
         self._publish = publish
         self._records: dict[str, ChannelRecord] = {}
@@ -149,8 +152,7 @@ class Channels:
                 dataclasses.replace(record, settings=command.settings, version=record.version + 1)
             )
             if record.wanted and command.settings != record.settings:
-                await self._engine.stop(record.id)
-                self._on_air.pop(record.id, None)
+                await self._take_off(record.id)
                 await self._engine.ensure(record.id, {"channel": record.id})
         return self._tell(command.channel)
 
@@ -167,8 +169,7 @@ class Channels:
         async with self._lock(command.channel):
             record = self._record(command.channel)
             await self._keep(dataclasses.replace(record, wanted=False))
-            await self._engine.stop(record.id)
-            self._on_air.pop(record.id, None)
+            await self._take_off(record.id)
         return self._tell(command.channel)
 
     async def delete(self, command: DeleteChannel) -> Done:
@@ -219,8 +220,7 @@ class Channels:
         airing = self._airing(channel)
         if not airing.epoch:
             raise ConflictError("the channel is off air")
-        elapsed = (time.monotonic_ns() - airing.monotonic) // 1000
-        return NowReply(time=airing.time + elapsed, epoch=airing.epoch)
+        return NowReply(time=_now(airing), epoch=airing.epoch)
 
     def longest_dvr(self, channel: str) -> int:
         """Seconds of tape that viewers may seek back on a channel."""
@@ -298,6 +298,22 @@ class Channels:
         self._record(channel)  # first: names that nobody made must not stay here as locks
         return self._locks.setdefault(channel, asyncio.Lock())
 
+    async def _take_off(self, channel: str) -> None:
+        """Take a channel off air, and have the tape know that it was on purpose."""
+        began = self._airing(channel)
+        starts = _now(began)
+        await self._engine.stop(channel)
+        self._on_air.pop(channel, None)
+        if not began.epoch:
+            return  # nothing to stop, or its worker was lost before
+        gap = KnownGap(channel, starts, _now(began), GapCause.STOPPED.value)
+        try:
+            await self._gap_log.add_gap(gap)
+        except StoreError as error:
+            log.warning(
+                "the tape's gap will not say that it was on purpose", channel=channel, error=str(error)
+            )
+
     async def _keep(self, record: ChannelRecord) -> None:
         await self._store.save(record)
         self._records[record.id] = record
@@ -306,6 +322,11 @@ class Channels:
         view = self.view(channel)
         self._publish(ChannelChanged(channel=view))
         return view
+
+
+def _now(airing: OnAir) -> ProgrammeTime:
+    """The programme time of this instant, by a worker's last report."""
+    return ProgrammeTime(airing.time + (time.monotonic_ns() - airing.monotonic) // 1000)
 
 
 def on_air(data: dict[str, object]) -> OnAir:

@@ -59,7 +59,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             channels.listen(name, event, data)
 
         async with LocalEngine(WORKER, listen, limits=limits, spares=section.spares) as engine:
-            channels = Channels(SqlChannelStore(database.engine), engine, announcer.tell)
+            channels = Channels(SqlChannelStore(database.engine), engine, tape, announcer.tell)
             recordings = Recordings(channels, SqlRecordingStore(database.engine), tape)
             try:
                 await channels.load(settings[ChannelsSettings].seed)

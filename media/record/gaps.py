@@ -21,16 +21,24 @@ class GapCause(StrEnum):
     """Why a stretch is not on tape."""
 
     WORKER = "worker"
-    """Nobody was making the programme: the worker died, or the channel was off air."""
+    """Nobody was making the programme: the worker died."""
+    STOPPED = "stopped"
+    """The channel was taken off air on purpose, or its settings were changed."""
     DISK = "disk"
     """The recorder could not write."""
     RETENTION = "retention"
     """It was there and was taken."""
 
 
+STOP_SLACK = 2 * MICROSECONDS
+"""How long before it was stopped a channel's tape may end: the part that was open, and the node's word being late."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownGap:
-    """A stretch that is known to be missing, and why."""
+    """A stretch that is known to be missing, and why. That of `stopped` is the stopping alone: it lasts until the
+    channel is on air again, which nobody knows beforehand.
+    """
 
     channel: str
     starts: ProgrammeTime
@@ -84,16 +92,18 @@ def gaps(
     for hole in subtract(Range(start, end), covered(segments)):
         if hole.end - hole.start <= TOLERANCE:
             continue
-        found += _explain(channel, hole, known)
+        found += explain(channel, hole, known)
     return found
 
 
-def _explain(channel: str, hole: Range, known: Sequence[KnownGap]) -> list[KnownGap]:
+def explain(channel: str, hole: Range, known: Sequence[KnownGap]) -> list[KnownGap]:
     """The hole, cut where its cause changes."""
     parts: list[tuple[Range, str]] = []
     rest = [hole]
-    for gap in known:
+    for gap in sorted(known, key=lambda each: each.cause == GapCause.STOPPED):
         mine = Range(gap.starts - TOLERANCE, gap.ends + TOLERANCE)
+        if gap.cause == GapCause.STOPPED and mine.overlaps(hole):
+            mine = Range(gap.starts - STOP_SLACK, hole.end)
         parts += [(piece, gap.cause) for piece in intersect(rest, [mine])]
         rest = [left for piece in rest for left in subtract(piece, [mine])]
     parts += [(piece, GapCause.WORKER.value) for piece in rest]

@@ -27,7 +27,8 @@ from media.node.settings import WorkerSettings
 from media.node.spec import to_date_range, to_spec
 from media.node.store import ChannelRecord
 from media.packaging.live import LiveChannel
-from media.record.gaps import KnownGap, ends
+from media.record.gaps import STOP_SLACK, KnownGap, ends, explain
+from media.record.ranges import Range
 from media.record.recorder import Recorder, RecorderLimits
 from media.record.recovery import Recovered, recover_channel
 from media.record.settings import TapeSettings
@@ -160,19 +161,18 @@ class _Process:
         )
         for trouble in recovered.troubles:
             log.warning("something of the tape could not be saved", epoch=epoch, trouble=trouble)
-        if recovered.history and (lost := anchor - max(ends(segment) for segment in recovered.history)) > 0:
-            gap = Gap(starts=anchor - lost, ends=anchor, cause="worker")
-            self._announcer.tell(TapeGap(channel=channel, gap=gap))
+        if recovered.history:
+            hole = Range(max(ends(segment) for segment in recovered.history), anchor)
+            known = await self._index.known_gaps(channel, ProgrammeTime(hole.start - STOP_SLACK), anchor)
+            for gap in explain(channel, hole, known) if hole.start < hole.end else ():
+                self._tell_gap(gap)
         return EpochStart(epoch, anchor, recovered.next_msn), recovered
 
-    def _recorder(self, live: LiveChannel) -> Recorder:
-        def gap(known: KnownGap) -> None:
-            self._announcer.tell(
-                TapeGap(
-                    channel=known.channel, gap=Gap(starts=known.starts, ends=known.ends, cause=known.cause)
-                )
-            )
+    def _tell_gap(self, known: KnownGap) -> None:
+        gap = Gap(starts=known.starts, ends=known.ends, cause=known.cause)
+        self._announcer.tell(TapeGap(channel=known.channel, gap=gap))
 
+    def _recorder(self, live: LiveChannel) -> Recorder:
         return Recorder(
             self._spec.id,
             live.epoch,
@@ -183,7 +183,7 @@ class _Process:
             open_dir=self._open_dir,
             stored=live.stored,
             trouble=self._announcer.tell,
-            gap=gap,
+            gap=self._tell_gap,
             limits=RecorderLimits(held_bytes=self._held_bytes),
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from media.adapters.sql.channels import SqlChannelStore
+from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.channels import (
     AddDateRange,
     ChannelChanged,
@@ -29,6 +30,7 @@ from media.contracts.channels import (
 )
 from media.model.channel import ChannelState
 from media.model.errors import ConflictError, NotFoundError, SpecError
+from media.model.time import ProgrammeTime
 from media.node.channels import Channels
 from media.node.settings import ChannelSeed
 from media.ports import EngineEvent
@@ -58,20 +60,21 @@ class Remembering:
 
 
 class World:
-    def __init__(self, store: SqlChannelStore) -> None:
+    def __init__(self, store: SqlChannelStore, tape: SqlTapeIndex) -> None:
         self.store = store
+        self.tape = tape
         self.engine = Remembering()
         self.events: list[Event] = []
-        self.channels = Channels(store, self.engine, self.events.append)
+        self.channels = Channels(store, self.engine, tape, self.events.append)
 
     def restarted(self) -> World:
-        return World(self.store)
+        return World(self.store, self.tape)
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with fresh("sqlite", tmp_path) as database:
-        yield World(SqlChannelStore(database.engine))
+        yield World(SqlChannelStore(database.engine), SqlTapeIndex(database.engine))
 
 
 SMALL = ChannelSettings(width=320, height=180, ladder=[RungValue(height=180, bitrate=200_000)])
@@ -149,6 +152,29 @@ async def test_programme_time_is_carried_forward_from_the_last_report(
     monkeypatch.setattr("time.monotonic_ns", lambda: 3_500_000_000)
     reply = await world.channels.now(ProgrammeNow(channel="a"))
     assert (reply.time, reply.epoch) == (9_500_000, 1)
+
+
+async def test_the_tape_is_told_of_a_stop_on_purpose_and_of_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told() -> list[tuple[int, int, str]]:
+        known = await world.tape.known_gaps("a", ProgrammeTime(0), ProgrammeTime(1 << 60))
+        return [(gap.starts, gap.ends, gap.cause) for gap in known]
+
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    world.channels.listen("a", EngineEvent.EXITED, {"reason": "killed by SIGKILL"})
+    await world.channels.stop(StopChannel(channel="a"))  # it was not on air any more
+    assert await told() == []
+    await world.channels.start(StartChannel(channel="a"))
+    world.channels.listen("a", EngineEvent.READY, report(time=7_000_000, monotonic=1_000_000_000))
+    monkeypatch.setattr("time.monotonic_ns", lambda: 3_500_000_000)
+    await world.channels.stop(StopChannel(channel="a"))
+    assert await told() == [(9_500_000, 9_500_000, "stopped")]
+    await world.channels.start(StartChannel(channel="a"))
+    world.channels.listen("a", EngineEvent.READY, report(epoch=2, time=20_000_000, monotonic=3_500_000_000))
+    changed = SMALL.model_copy(update={"name": "Kitchen"})
+    await world.channels.update(UpdateChannel(channel="a", version=1, settings=changed))
+    assert (await told())[1:] == [(20_000_000, 20_000_000, "stopped")]
 
 
 async def test_new_settings_take_a_new_epoch_and_a_stale_version_is_refused(world: World) -> None:

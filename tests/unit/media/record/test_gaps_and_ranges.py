@@ -73,6 +73,22 @@ def test_causes_cut_a_gap() -> None:
     ]
 
 
+def test_a_channel_that_was_stopped_is_so_until_it_is_on_air_again() -> None:
+    tape = [s for n in (0, 1, 8, 9, 20) for s in row(n, epoch=1 if n < 5 else 2)]
+    stop = KnownGap("main", at(4.3), at(5), "stopped")
+    found = gaps(tape, at(0), at(42), [stop])
+    assert [(g.cause, round((g.starts - ANCHOR) / SECOND)) for g in found] == [("stopped", 4), ("worker", 20)]
+    assert abs(found[0].ends - at(16)) < 30_000
+
+
+def test_a_stop_long_after_a_worker_was_lost_does_not_explain_the_loss() -> None:
+    tape = [s for n in (0, 1, 8, 9) for s in row(n, epoch=1 if n < 5 else 2)]
+    found = gaps(tape, at(0), at(20), [KnownGap("main", at(10), at(10), "stopped")])
+    assert [(g.cause, round((g.starts - ANCHOR) / SECOND)) for g in found] == [("worker", 4), ("stopped", 8)]
+    ended = gaps(tape[:4], at(0), at(30), [KnownGap("main", at(4), at(4), "stopped")])
+    assert [(g.cause, g.ends) for g in ended] == [("stopped", at(30))], "nobody knows yet when it ends"
+
+
 @given(
     st.sets(st.integers(0, 39), max_size=15),
     st.lists(st.tuples(st.integers(0, 39), st.integers(1, 5)), max_size=3),
