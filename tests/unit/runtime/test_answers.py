@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, make_mocked_request
 
 from runtime.answers import Whole, fields
+from runtime.supervision.hosting import run
 
 BODY = bytes(range(256)) * 2000
 HEADERS = {"Content-Type": "video/mp4", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
@@ -135,6 +136,36 @@ async def test_a_reader_that_is_gone_is_told() -> None:
         with pytest.raises(ConnectionError):
             await answer.write_eof()
     assert not transport.given
+
+
+def test_a_reader_that_reads_late_is_waited_for_on_the_loop_of_the_product() -> None:
+    """Not on the tests' own loop: there the two are joined and written."""
+    large = BODY * 40  # far beyond what the sockets' buffers take
+
+    async def work() -> None:
+        answer = Whole(large, fields(HEADERS))
+        sending, sent = asyncio.Event(), asyncio.Event()
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            await answer.prepare(request)
+            sending.set()
+            await answer.write_eof()
+            sent.set()
+            return answer
+
+        server = await asyncio.get_running_loop().create_server(web.Server(handle), "127.0.0.1", 0)
+        async with server, asyncio.timeout(20):
+            # A reader of little at a time, so that the rest stays with the server.
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1024)
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            await sending.wait()
+            await reader.readuntil(b"\r\n\r\n")
+            assert not sent.is_set()
+            assert await reader.readexactly(len(large)) == large
+            await sent.wait()
+            writer.close()
+
+    run(work())
 
 
 def test_fields_stay_in_their_lines() -> None:
