@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from runtime.supervision.hosting import run
 
 USAGE = 2
 """Exit status for settings that are wrong, as argparse's for arguments that are."""
+DISTRIBUTION = "gachi-live"
 HIDDEN = "********"
 URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 """What stands between a user's name and the host in a URL (RFC 3986 §3.2.1)."""
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="gachi", description="Live streaming media server and broadcast studio controller."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _command(commands, "serve", "run everything on this machine under one supervisor", _serve)
     for role in sorted(serving.roles()):

@@ -26,6 +26,14 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"    {command} " in text
 
 
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    project = tomllib.loads((CONFIGS.parent / "pyproject.toml").read_text())["project"]
+    assert capsys.readouterr().out == f"gachi {project['version']}\n"
+
+
 def test_a_wrong_setting_is_told_with_its_path_and_the_status_of_misuse(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
