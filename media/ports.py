@@ -123,6 +123,8 @@ class TapeInit:
     height: int = 0
     bitrate: int = 0
     """Nominal bits per second; peaks are computed from the segments."""
+    frame_rate: int = 0
+    """Thousandths of a frame per second; 0 where there is no picture or nobody knows."""
 
 
 class TapeIndex(Protocol):

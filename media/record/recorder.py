@@ -121,11 +121,21 @@ class Recorder:
     # --- what the worker calls ---------------------------------------------------------------------------------------
 
     def init(
-        self, rendition: str, data: bytes, *, codecs: str, width: int = 0, height: int = 0, bitrate: int = 0
+        self,
+        rendition: str,
+        data: bytes,
+        *,
+        codecs: str,
+        width: int = 0,
+        height: int = 0,
+        bitrate: int = 0,
+        frame_rate: int = 0,
     ) -> None:
         """The rendition's init segment; before its first part, once."""
         key = init_key(self._channel, rendition, self._epoch)
-        init = TapeInit(self._channel, self._epoch, rendition, key, codecs, width, height, bitrate)
+        init = TapeInit(
+            self._channel, self._epoch, rendition, key, codecs, width, height, bitrate, frame_rate
+        )
         with self._lock:
             self._inits.append((init, data))
         self._notify()

@@ -90,6 +90,7 @@ def multivariant(replay: Replay) -> MultivariantPlaylist:
                 codecs=",".join(codecs),
                 width=init.width,
                 height=init.height,
+                frame_rate=_frame_rate(replay, name),
                 audio=_GROUP if audio is not None else "",
             )
         )
@@ -152,6 +153,13 @@ def object_key(replay: Replay, rendition: str, name: str) -> str | None:
 def _newest(replay: Replay, rendition: str) -> TapeInit | None:
     segments = replay.renditions.get(rendition)
     return replay.inits[segments[-1].epoch, rendition] if segments else None
+
+
+def _frame_rate(replay: Replay, rendition: str) -> int:
+    """The highest of all epochs (RFC 8216bis §4.4.6.2); 0 where one does not know it, for it may be higher."""
+    epochs = {segment.epoch for segment in replay.renditions[rendition]}
+    rates = [replay.inits[epoch, rendition].frame_rate for epoch in epochs]
+    return max(rates) if all(rates) else 0
 
 
 def _micros(segment: TapeSegment) -> int:

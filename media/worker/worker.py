@@ -206,12 +206,21 @@ class Worker:
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _introduce(rendition: str, init: bytes, bitrate: int, live: LiveChannel, recorder: Recorder) -> None:
+    def _introduce(
+        self, rendition: str, init: bytes, bitrate: int, live: LiveChannel, recorder: Recorder
+    ) -> None:
         track = init_tracks(init)[0]
         codecs = codec_string(track)
         live.add_init(rendition, init, codecs, track.width, track.height, bitrate, track.timescale)
-        recorder.init(rendition, init, codecs=codecs, width=track.width, height=track.height, bitrate=bitrate)
+        recorder.init(
+            rendition,
+            init,
+            codecs=codecs,
+            width=track.width,
+            height=track.height,
+            bitrate=bitrate,
+            frame_rate=0 if rendition == AUDIO else round(self._spec.rate * 1000),
+        )
 
     def _add(self, part: Part) -> None:
         try:

@@ -37,7 +37,15 @@ def at(seconds: float) -> ProgrammeTime:
 
 def init(epoch: int, rendition: str = "v360") -> TapeInit:
     return TapeInit(
-        "main", epoch, rendition, f"main/{rendition}/init-{epoch}.mp4", "avc1.64001f", 640, 360, 300_000
+        "main",
+        epoch,
+        rendition,
+        f"main/{rendition}/init-{epoch}.mp4",
+        "avc1.64001f",
+        640,
+        360,
+        300_000,
+        29_970,
     )
 
 

@@ -92,6 +92,7 @@ tape_inits = Table(
     Column("width", Integer, nullable=False, default=0),
     Column("height", Integer, nullable=False, default=0),
     Column("bitrate", Integer, nullable=False, default=0),
+    Column("frame_rate", Integer, nullable=False, default=0, server_default="0"),
     PrimaryKeyConstraint("channel", "epoch", "rendition"),
 )
 

@@ -74,6 +74,7 @@ class SqlTapeIndex:
                     width=init.width,
                     height=init.height,
                     bitrate=init.bitrate,
+                    frame_rate=init.frame_rate,
                 )
                 .on_conflict_do_nothing()
             )

@@ -19,7 +19,14 @@ def init(epoch: int, rendition: str) -> TapeInit:
     height = int(rendition[1:]) if rendition != "audio" else 0
     codecs = "mp4a.40.2" if rendition == "audio" else "avc1.64001f"
     return TapeInit(
-        "main", epoch, rendition, f"main/{rendition}/init-{epoch}.mp4", codecs, height * 16 // 9, height
+        "main",
+        epoch,
+        rendition,
+        f"main/{rendition}/init-{epoch}.mp4",
+        codecs,
+        height * 16 // 9,
+        height,
+        frame_rate=29_970 if height else 0,
     )
 
 
@@ -105,6 +112,18 @@ def test_bandwidth_is_the_largest_real_peak() -> None:
     assert top.bandwidth == 8 * (4000 * 3 + 4000) // 2
     assert [v.uri for v in playlist.variants] == ["v360/index.m3u8", "v180/index.m3u8", "audio/index.m3u8"]
     assert playlist.renditions[0].group == "audio"
+
+
+def test_the_frame_rate_is_told_as_the_live_playlist_does() -> None:
+    rows = row(0) + row(1, epoch=2)
+    text = multivariant(replay(rows)).write()
+    assert text.count(",FRAME-RATE=29.970,") == 2, text
+    faster = [dataclasses.replace(i, frame_rate=2 * i.frame_rate) for i in inits(2)]
+    within = Range(ANCHOR, ANCHOR + 9 * SECOND)
+    made = multivariant(select(rows, inits(1) + faster, within, ended=True)).write()
+    assert made.count(",FRAME-RATE=59.940,") == 2, "the highest of all epochs"
+    unknown = [dataclasses.replace(i, frame_rate=0) for i in inits(2)]
+    assert "FRAME-RATE" not in multivariant(select(rows, inits(1) + unknown, within, ended=True)).write()
 
 
 def test_nothing_on_tape_is_no_playlist() -> None:
