@@ -54,6 +54,7 @@ class ChannelView(Value):
     id: str
     settings: ChannelSettings
     version: int
+    """Rises with each change of the settings or the program."""
     wanted: bool
     """Whether it shall be on air."""
     state: ChannelState = ChannelState.OFFLINE
@@ -141,11 +142,14 @@ class GetChannel(Command[ChannelView]):
 
 
 class SetProgram(Command[ChannelView]):
-    """Put a feed on program, with a backup or none. It stays so over restarts."""
+    """Put a feed on program, with a backup or none. It stays so over restarts. Another `version` than the channel's
+    own is a conflict: somebody has changed it meanwhile.
+    """
 
     topic: ClassVar[str] = "media.program.set"
     reply = ChannelView
     channel: str
+    version: int | None = None
     feed: str | None = None
     backup: str | None = None
 

@@ -143,11 +143,7 @@ class Channels:
         """Replace the settings; a channel on air restarts with them."""
         to_spec(command.channel, command.settings)
         async with self._lock(command.channel):
-            record = self._record(command.channel)
-            if command.version is not None and command.version != record.version:
-                raise ConflictError(
-                    f"the channel is at version {record.version}, not {command.version}", field="version"
-                )
+            record = self._record(command.channel, command.version)
             await self._keep(
                 dataclasses.replace(record, settings=command.settings, version=record.version + 1)
             )
@@ -195,9 +191,11 @@ class Channels:
         if command.feed is not None and command.feed == command.backup:
             raise SpecError("the backup must be another feed than the one on program", field="backup")
         async with self._lock(command.channel):
-            record = self._record(command.channel)
+            record = self._record(command.channel, command.version)
             program = Program(feed=command.feed, backup=command.backup)
-            await self._keep(dataclasses.replace(record, program=program))
+            # The same once more is no change: whoever asks again because no answer came must not make others stale.
+            version = record.version + (program != record.program)
+            await self._keep(dataclasses.replace(record, program=program, version=version))
             self._engine.tell(record.id, "program", {**program.model_dump(), "command": command.id})
         return self._tell(command.channel)
 
@@ -288,11 +286,15 @@ class Channels:
         self._record(channel)
         return self._on_air.get(channel, OFF_AIR)
 
-    def _record(self, channel: str) -> ChannelRecord:
+    def _record(self, channel: str, version: int | None = None) -> ChannelRecord:
+        """A channel's record; with `version` only where it is at that one."""
         try:
-            return self._records[channel]
+            record = self._records[channel]
         except KeyError:
             raise NotFoundError(f"there is no channel {channel!r}", field="channel") from None
+        if version is not None and version != record.version:
+            raise ConflictError(f"the channel is at version {record.version}, not {version}", field="version")
+        return record
 
     def _lock(self, channel: str) -> asyncio.Lock:
         self._record(channel)  # first: names that nobody made must not stay here as locks

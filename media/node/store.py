@@ -11,7 +11,7 @@ from media.contracts.channels import ChannelSettings, Program
 
 @dataclass(frozen=True, slots=True)
 class ChannelRecord:
-    """A channel as kept in the database. `version` rises by one with each change of `settings`."""
+    """A channel as kept in the database. `version` rises by one with each change of `settings` or `program`."""
 
     id: str
     settings: ChannelSettings

@@ -164,12 +164,17 @@ class Owners:
 
     async def set_program(self, command: ch.SetProgram) -> ch.ChannelView:
         view = self.channel(command.channel)
+        if command.version not in {None, view.version}:
+            raise conflict("the version is stale")
         for field, feed in (("feed", command.feed), ("backup", command.backup)):
             if feed is not None and feed not in self.feeds:
                 raise CommandError(Fault.INVALID, f"there is no feed {feed}", field=field)
         program = ch.Program(feed=command.feed, backup=command.backup)
         state = ChannelState.LIVE if command.feed else ChannelState.SLATE
-        return await self.put(view.model_copy(update={"program": program, "state": state}))
+        version = view.version + (program != view.program)
+        return await self.put(
+            view.model_copy(update={"program": program, "state": state, "version": version})
+        )
 
     # --- feeds
 

@@ -58,6 +58,10 @@ async def _view(call: Call) -> contract.ChannelView:
     return await call.services.ask(contract.GetChannel(channel=call.path("channel"), cause=call.by))
 
 
+async def _version(call: Call) -> int:
+    return (await _view(call)).version
+
+
 async def list_channels(call: Call) -> Answer:
     """All channels, by id."""
     query = call.asks(wire.PageQuery)
@@ -96,10 +100,7 @@ async def put_channel_settings(call: Call) -> Answer:
         channel=call.path("channel"), version=wanted, settings=_settings_in(body), cause=call.by
     )
 
-    async def present() -> int:
-        return (await _view(call)).version
-
-    return _answer(call, await or_stale(call.services.ask(command), wanted, present))
+    return _answer(call, await or_stale(call.services.ask(command), wanted, lambda: _version(call)))
 
 
 async def delete_channel(call: Call) -> Answer:
@@ -127,13 +128,15 @@ async def put_program(call: Call) -> Answer:
     """Put a feed on program."""
     body, wanted = call.reads(wire.ProgramPut), call.wanted_version()
     if wanted is not None:
-        check_version(wanted, (await _view(call)).version)
+        check_version(
+            wanted, await _version(call)
+        )  # before the body is looked at (RFC 9110 §13.2.1); its owner decides
     for name, feed in (("feed", body.feed), ("backup", body.backup)):
         if feed == "":
             raise CommandError(Fault.INVALID, f"{name} is empty; null is for none", field=name)
         if feed is not None:
             await must_exist(call, GetFeed(feed=feed, cause=call.by), name)
     command = contract.SetProgram(
-        channel=call.path("channel"), feed=body.feed, backup=body.backup, cause=call.by
+        channel=call.path("channel"), version=wanted, feed=body.feed, backup=body.backup, cause=call.by
     )
-    return _answer(call, await call.services.ask(command))
+    return _answer(call, await or_stale(call.services.ask(command), wanted, lambda: _version(call)))

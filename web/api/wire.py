@@ -174,7 +174,7 @@ class Channel(Wire):
     height: int
     dvr_seconds: int
     playback: Playback
-    version: int = Field(description="Rises with each change of the settings; the ETag.")
+    version: int = Field(description="Rises with each change of the settings or the program; the ETag.")
     settings: ChannelSettings | None
     program: Program | None
     picture: str | None = Field(description="What viewers see: a feed's id, `freeze`, `slate`, or empty.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -90,6 +91,25 @@ async def test_a_stale_version_is_412_and_no_version_is_fine(live: Site) -> None
     )
     await live.ask("POST", f"{V1}/channels/main/stop", status=200)
     await live.ask("DELETE", f"{V1}/channels/main", headers={"If-Match": '"1"'}, status=412)
+
+
+async def test_of_two_who_switch_at_once_one_is_told(live: Site) -> None:
+    for feed in ("cam", "spare"):
+        await live.ask("POST", f"{V1}/feeds", json={"id": feed, "kind": "test"}, status=201)
+    url = f"{live.url}{V1}/channels/main"
+    async with live.client.get(url) as response:
+        seen = response.headers["ETag"]
+
+    async def switch(feed: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {ADMIN}", "If-Match": seen}
+        async with live.client.put(f"{url}/program", json={"feed": feed}, headers=headers) as response:
+            return response.status, response.headers.get("ETag", "")
+
+    answers = await asyncio.gather(switch("cam"), switch("spare"))
+    assert sorted(status for status, _ in answers) == [200, 412]
+    async with live.client.get(url) as response:
+        assert response.headers["ETag"] in {tag for status, tag in answers if status == 200}
+        assert response.headers["ETag"] != seen
 
 
 async def test_a_feeds_key_is_shown_once(live: Site) -> None:

@@ -213,6 +213,20 @@ async def test_the_program_reaches_a_running_worker_with_its_command(world: Worl
     assert world.engine.told == [("a", "program", told)]
 
 
+async def test_of_two_who_switch_at_once_the_second_is_told(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    first = await world.channels.set_program(SetProgram(channel="a", feed="cam", version=1))
+    assert first.version == 2
+    with pytest.raises(ConflictError):
+        await world.channels.set_program(SetProgram(channel="a", feed="bars", version=1))
+    assert world.channels.view("a").program.feed == "cam"
+    again = await world.channels.set_program(SetProgram(channel="a", feed="cam"))
+    assert again.version == 2, "who asks again must not make others stale"
+    assert (await world.store.get("a")).version == 2
+    with pytest.raises(ConflictError):
+        await world.channels.update(UpdateChannel(channel="a", version=1, settings=SMALL))
+
+
 @pytest.mark.parametrize(
     ("command", "field"),
     [
