@@ -16,13 +16,17 @@ from typing import Any
 
 from runtime import logs
 from runtime.clock import Clock
-from runtime.supervision.wire import MAX_LINE, PERMANENT, decode, encode
+from runtime.supervision.wire import BEAT, MAX_LINE, PERMANENT, decode, encode
 
 log = logs.get("runtime.supervision")
 
 TICK = 0.1
 """Seconds between looks at a child."""
 MEMORY_EVERY = 1.0
+STILL_AFTER = 4 * BEAT
+"""Seconds of silence, at least, before a look at whether anything of the child runs at all."""
+STILL_LOOKS = 3
+"""Looks in a row that found nothing running."""
 ACK_TIMEOUT = 1.0
 TERM_TIMEOUT = 1.0
 UNSENT_LIMIT = 256
@@ -39,6 +43,10 @@ class Limits:
     ready_timeout: float = 60.0
     """For its imports, and again from its assignment (or its imports, where those end later) to `ready`."""
     heartbeat_timeout: float = 3.0
+    """For a child that is silent and busy: on a machine that is overloaded fivefold, loops that were well kept silence
+    for 1.8 s, so less than 2 would kill what only waits for the processor, and the next one would wait longer still.
+    One of which no thread runs does not wait for it: half the time is enough to know that it hangs.
+    """
     memory: int = 0
     grace: float = 8.0
 
@@ -65,6 +73,18 @@ def rss_of(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
+
+
+def is_still(pid: int) -> bool:
+    """Whether no thread of a process runs or would, had it the processor: it was stopped, or waits for itself.
+
+    Disk (`D` of proc_pid_stat(5)) counts as running: a slow one is no fault of the process.
+    """
+    states = set()
+    for each in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.add(each.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0])
+    return bool(states) and not states & {"R", "D"}
 
 
 class _Line(asyncio.Protocol):
@@ -268,6 +288,7 @@ class Process:
     async def _watch(self) -> None:
         """Kill it for silence, for never becoming ready, and (politely) for its size."""
         former = measured = self._clock.monotonic()
+        still = 0
         while True:
             await self._clock.sleep(TICK)
             now = self._clock.monotonic()
@@ -278,8 +299,13 @@ class Process:
                 self._seen = min(now, self._seen + late)
                 self._deadline_from += late
             limits = self.limits
-            if self.warm.is_set() and not self._expected and now - self._seen > limits.heartbeat_timeout:
-                self._kill(f"no heartbeat for {now - self._seen:.1f} s")
+            silence = now - self._seen if self.warm.is_set() and not self._expected else 0.0
+            hanging = silence > max(STILL_AFTER, limits.heartbeat_timeout / 2) and is_still(self.pid)
+            still = still + 1 if hanging else 0
+            if silence > limits.heartbeat_timeout:
+                self._kill(f"no heartbeat for {silence:.1f} s")
+            elif still >= STILL_LOOKS:
+                self._kill(f"no heartbeat for {silence:.1f} s, and none of its threads runs")
             elif not (self.ready if self._on_message else self.warm).is_set() and (
                 now - self._deadline_from > limits.ready_timeout
             ):

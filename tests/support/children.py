@@ -28,6 +28,10 @@ async def good(settings: Settings, lifeline: Lifeline) -> None:
                 return
             case "block":
                 time.sleep(60)  # noqa: ASYNC251  the child's loop shall stand still
+            case "spin":
+                until = time.monotonic() + asked["data"]["seconds"]
+                while time.monotonic() < until:
+                    pass
             case "grow":
                 lifeline.config["ballast"] = b"\x01" * asked["data"]["bytes"]
     lifeline.tell("stopping")

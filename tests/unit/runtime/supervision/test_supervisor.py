@@ -115,6 +115,7 @@ async def test_a_name_is_taken_once(supervisor: Supervisor) -> None:
         ("exit", {"status": 3}, "exited with status 3"),
         ("return", {}, "its main returned without being asked to stop"),
         ("block", {}, "no heartbeat for 1."),
+        ("spin", {"seconds": 60}, "no heartbeat for 1."),
     ],
 )
 async def test_whatever_ends_a_child_is_told_in_words_and_it_is_started_again(
@@ -150,6 +151,36 @@ async def test_a_signal_from_outside_leads_to_a_new_life(
     assert ended.ending.reason.startswith(reason)
     assert not alive(ended.pid)
     await witness.next(Ready, 2)
+
+
+@pytest.mark.parametrize("by", ["SIGSTOP", "block"])
+async def test_one_that_hangs_is_replaced_in_half_the_time(
+    supervisor: Supervisor, witness: Witness, by: str
+) -> None:
+    patient = Limits(ready_timeout=10.0, heartbeat_timeout=8.0, grace=2.0)
+    child = await supervisor.start(ChildSpec("one", f"{CHILDREN}:good", limits=patient), witness)
+    assert await child.wait_ready(DEADLINE)
+    if by == "block":
+        child.ask("block")
+    else:
+        os.kill(child.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    ended = await witness.next(Exited)
+    assert ended.ending.reason.endswith("none of its threads runs")
+    assert 3.5 < witness.when(ended) - begun < 7.5
+
+
+async def test_one_that_is_silent_because_it_is_busy_has_all_the_time(
+    supervisor: Supervisor, witness: Witness
+) -> None:
+    # Killed at half the time, a worker on an overloaded machine would begin anew for ever.
+    patient = Limits(ready_timeout=10.0, heartbeat_timeout=8.0, grace=2.0)
+    child = await supervisor.start(ChildSpec("one", f"{CHILDREN}:good", limits=patient), witness)
+    assert await child.wait_ready(DEADLINE)
+    child.ask("spin", seconds=6)
+    child.ask("echo", said="still there")
+    assert (await witness.next(Told)).data == {"said": "still there"}
+    assert not witness.of(Exited)
 
 
 async def test_a_child_that_grows_over_its_limit_is_replaced(
