@@ -81,6 +81,29 @@ class DeleteRecording(Command[Done]):
     recording: str
 
 
+class StorageView(Value):
+    """The disk that the tape is on, in bytes."""
+
+    total: int
+    free: int
+    tape: int
+    """All that is on tape, the recordings' stretches included."""
+    recordings: int
+    """What recordings keep of it."""
+    exports: int
+    """Finished MP4 files beside it."""
+    min_free: int
+    """Below so much free space tape, then ended recordings, are let go; 0: never."""
+
+
+class GetStorage(Command[StorageView]):
+    """How full the disk is, and with what."""
+
+    topic: ClassVar[str] = "media.tape.storage"
+    asks = True
+    reply = StorageView
+
+
 class TapeTrouble(Event):
     """The recorder of a channel cannot write, or can again (`reason` empty)."""
 

@@ -20,6 +20,7 @@ from media.node.channels import Channels
 from media.node.metrics import SweepFigures, figures
 from media.node.recordings import Recordings
 from media.node.settings import ChannelsSettings, WorkerSettings
+from media.node.storage import Storage
 from media.ports import EngineEvent
 from media.record.retention import sweep
 from media.record.settings import TapeSettings
@@ -65,7 +66,14 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                 await channels.load(settings[ChannelsSettings].seed)
             except SpecError as error:
                 raise PermanentError(f"channels.seed: {error.field}: {error}") from error
-            handlers = guarded({**channels.handlers(), **recordings.handlers()})
+            storage = Storage(
+                settings.data / "tape",
+                tape,
+                SqlRecordingStore(database.engine),
+                ObstoreSegmentStore.local(settings.data / "tape", fsync=False),
+                min_free=settings[TapeSettings].min_free_bytes,
+            )
+            handlers = guarded({**channels.handlers(), **recordings.handlers(), **storage.handlers()})
             sweeps = SweepFigures()
             async with (
                 serve(bus, handlers),

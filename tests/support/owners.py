@@ -69,6 +69,7 @@ class Owners:
             ta.ListRecordings: self.list_recordings,
             ta.GetRecording: self.get_recording,
             ta.DeleteRecording: self.delete_recording,
+            ta.GetStorage: self.get_storage,
             jo.ExportRecording: self.export,
             jo.GetJob: self.get_job,
             sh.CreateShow: self.create_show,
@@ -248,6 +249,10 @@ class Owners:
             raise conflict("the recording runs")
         del self.recordings[command.recording]
         return Done()
+
+    async def get_storage(self, command: ta.GetStorage) -> ta.StorageView:
+        kept = sum(recording.size for recording in self.recordings.values())
+        return ta.StorageView(total=1000, free=400, tape=kept + 50, recordings=kept, exports=7, min_free=100)
 
     async def export(self, command: jo.ExportRecording) -> jo.JobView:
         self.recording(command.recording)

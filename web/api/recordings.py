@@ -68,6 +68,12 @@ async def delete_recording(call: Call) -> Answer:
     return Answer()
 
 
+async def get_storage(call: Call) -> Answer:
+    """How full the disk is, and with what."""
+    view = await call.services.ask(contract.GetStorage(cause=call.by))
+    return Answer(wire.Storage.model_validate(view.model_dump()))
+
+
 async def get_job(call: Call) -> Answer:
     """How far a job is."""
     return Answer(job_of(await call.services.ask(GetJob(job=call.path("job"), cause=call.by))))

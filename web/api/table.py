@@ -74,6 +74,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/recordings/{recording}", ADMIN, "Delete a recording", recordings.delete_recording, "recordings",
           status=204, problems=_STATE),
     Route("GET", "/jobs/{job}", HOST, "Get a job", recordings.get_job, "jobs", response=wire.Job),
+    Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
+          response=wire.Storage),
     # --- tokens
     Route("GET", "/tokens", ADMIN, "List API tokens", tokens.list_tokens, "tokens",
           query=wire.PageQuery, response=wire.TokenPage),

@@ -368,6 +368,19 @@ class RecordingPage(Wire):
     next: str | None
 
 
+class Storage(Wire):
+    """The disk that the tape is on, in bytes."""
+
+    total: int
+    free: int
+    tape: int = Field(description="All that is on tape, recordings included.")
+    recordings: int = Field(description="What recordings keep of the tape.")
+    exports: int = Field(description="MP4 files.")
+    min_free: int = Field(
+        description="Below so much free space tape, then ended recordings, are let go; 0: never."
+    )
+
+
 class Job(Wire):
     """Work on a tape."""
 
@@ -418,11 +431,19 @@ class TokenPage(Wire):
 class Session(Wire):
     """Who the caller is."""
 
-    role: Role | None = Field(description="Null without a token.")
+    role: Role | None = Field(description="Null without a log-in or token.")
     name: str
+    user: str | None = Field(description="The user's id; null for a guest, and for a token of nobody.")
+    login: str = Field(description="What the user logs in with; empty for a guest, and for a token.")
 
 
 class SessionCreate(Wire):
-    """Log in with a token; the answer sets a cookie."""
+    """Log in with login and password, or with a token; the answer sets a cookie."""
 
-    token: str = Field(min_length=1, max_length=200)
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["login", "password"]}, {"required": ["token"]}]}
+    )
+
+    login: str | None = Field(default=None, min_length=1, max_length=100)
+    password: str | None = Field(default=None, min_length=1, max_length=200)
+    token: str | None = Field(default=None, min_length=1, max_length=200)

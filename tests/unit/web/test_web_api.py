@@ -212,6 +212,9 @@ async def test_recordings_tell_their_gaps(live: Site) -> None:
     more = await live.ask("GET", f"{V1}/recordings?limit=1&cursor={listed['next']}", status=200)
     assert more["items"][0]["gaps"] is None, "only one by one are gaps looked for"
     assert more["next"] is None
+    disk = await live.ask("GET", f"{V1}/storage", status=200)
+    assert disk["tape"] == disk["recordings"] + 50
+    assert (disk["free"], disk["min_free"]) == (400, 100)
     await live.ask("DELETE", f"{V1}/recordings/r2", status=409)
     await live.ask("DELETE", f"{V1}/recordings/r1", status=204)
 
