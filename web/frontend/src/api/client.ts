@@ -36,6 +36,21 @@ type Answer<P extends GetPath> = paths[P] extends {
   ? Body
   : never;
 
+type Method = "post" | "put" | "patch" | "delete";
+type SendPath<M extends Method> = {
+  [P in keyof paths]: paths[P] extends { [K in M]: { responses: unknown } } ? P : never;
+}[keyof paths];
+type Operation<P extends keyof paths, M extends Method> = paths[P] extends { [K in M]: infer O } ? O : never;
+// A field with a default looks required in the generated types; the server tells what is missing.
+type Body<O> = O extends { requestBody: { content: { "application/json": infer B } } }
+  ? Partial<B>
+  : undefined;
+type Reply<O> = O extends {
+  responses: { [S in 200 | 201 | 202]?: { content: { "application/json": infer A } } };
+}
+  ? A
+  : null;
+
 export interface GetOptions {
   /** Values of the path's `{name}`s. */
   readonly path?: Readonly<Record<string, string>>;
@@ -67,31 +82,79 @@ function problemFrom(body: unknown): ProblemBody | null {
     : null;
 }
 
+interface Asking extends GetOptions {
+  readonly method: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** A signal that aborts with the caller's own, and after `PATIENCE`. Call `done` at the end. */
+function patience(caller: AbortSignal | undefined) {
+  const late = AbortSignal.timeout(PATIENCE);
+  // AbortSignal.any is newer than the oldest browsers that play the streams.
+  const either = new AbortController();
+  const ends = new AbortController();
+  for (const signal of caller === undefined ? [late] : [late, caller]) {
+    if (signal.aborted) either.abort(signal.reason);
+    signal.addEventListener("abort", () => either.abort(signal.reason), { signal: ends.signal });
+  }
+  return { signal: either.signal, late, done: () => ends.abort() };
+}
+
+/** One request with its time-out; gives the JSON of the answer, null where it has none. */
+async function ask(template: string, options: Asking): Promise<unknown> {
+  const waiting = patience(options.signal);
+  try {
+    const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
+    if (options.language !== undefined) headers["Accept-Language"] = options.language;
+    const response = await fetch(urlOf(template, options), {
+      method: options.method,
+      headers,
+      body: options.body ?? null,
+      signal: waiting.signal,
+    });
+    const body: unknown = await response.json().catch(() => null);
+    if (!response.ok) throw new ApiError("refused", response.status, problemFrom(body));
+    if (body === null && response.status !== 204) throw new ApiError("network", response.status, null);
+    return body;
+  } catch (error) {
+    if (error instanceof ApiError || options.signal?.aborted) throw error;
+    throw new ApiError(waiting.late.aborted ? "timeout" : "network", 0, null, { cause: error });
+  } finally {
+    waiting.done();
+  }
+}
+
 /**
  * GET of an API path, typed by the OpenAPI document. Rejects with `ApiError`: after eight seconds without an
  * answer, without a network, or when refused; with the signal's reason when the caller aborts.
  */
 export async function get<P extends GetPath>(template: P, options: GetOptions = {}): Promise<Answer<P>> {
-  const late = AbortSignal.timeout(PATIENCE);
-  // AbortSignal.any is newer than the oldest browsers that play the streams.
-  const either = new AbortController();
-  const abort = (signal: AbortSignal) => () => either.abort(signal.reason);
-  const [onLate, onCaller] = [abort(late), options.signal && abort(options.signal)];
-  late.addEventListener("abort", onLate);
-  if (options.signal && onCaller) options.signal.addEventListener("abort", onCaller);
-  try {
-    const headers: Record<string, string> = { Accept: "application/json" };
-    if (options.language !== undefined) headers["Accept-Language"] = options.language;
-    const response = await fetch(urlOf(template, options), { headers, signal: either.signal });
-    const body: unknown = await response.json().catch(() => null);
-    if (!response.ok) throw new ApiError("refused", response.status, problemFrom(body));
-    if (body === null) throw new ApiError("network", response.status, null);
-    return body as Answer<P>;
-  } catch (error) {
-    if (error instanceof ApiError || options.signal?.aborted) throw error;
-    throw new ApiError(late.aborted ? "timeout" : "network", 0, null, { cause: error });
-  } finally {
-    late.removeEventListener("abort", onLate);
-    if (options.signal && onCaller) options.signal.removeEventListener("abort", onCaller);
-  }
+  return (await ask(template, { ...options, method: "GET" })) as Answer<P>;
+}
+
+export interface SendOptions extends GetOptions {
+  /** The version that was seen (`version` of the thing): the change is refused when it has moved on. */
+  readonly version?: number;
+}
+
+/** A change by the API, typed as `get` is; `body` is undefined where the operation takes none. Never tried twice. */
+export async function send<M extends Method, P extends SendPath<M>>(
+  method: M,
+  template: P,
+  body: Body<Operation<P, M>>,
+  options: SendOptions = {},
+): Promise<Reply<Operation<P, M>>> {
+  const headers: Record<string, string> = {};
+  if (options.version !== undefined) headers["If-Match"] = `"${options.version}"`;
+  const asking: Asking =
+    body === undefined
+      ? { ...options, method: method.toUpperCase(), headers }
+      : {
+          ...options,
+          method: method.toUpperCase(),
+          headers: { ...headers, "Content-Type": "application/json" },
+          body: JSON.stringify(body),
+        };
+  return (await ask(template, asking)) as Reply<Operation<P, M>>;
 }
