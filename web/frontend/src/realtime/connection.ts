@@ -2,7 +2,7 @@ import { type Frame, frameOf, PROTOCOL, VERSION } from "./frames.ts";
 
 /** What a connection needs of the browser; a test brings its own. */
 export interface Surroundings {
-  open(protocols: string[]): Socket;
+  open(protocols: string[], heard: Heard): Socket;
   /** Calls back after so many milliseconds; gives what takes the call back. */
   after(milliseconds: number, call: () => void): () => void;
   /** 0 to 1. */
@@ -11,11 +11,14 @@ export interface Surroundings {
   hidden(): boolean;
 }
 export interface Socket {
-  onopen: (() => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code: number }) => void) | null;
   send(text: string): void;
-  close(code?: number): void;
+  close(): void;
+}
+/** What a socket tells. Nothing is told after `close`. */
+export interface Heard {
+  opened(): void;
+  text(text: string): void;
+  closed(): void;
 }
 
 /** What is told to who owns the topics. */
@@ -115,16 +118,16 @@ export class Connection {
     }
     // While it is tried again, what is asked for by REST goes on being asked for.
     if (this.#state !== "absent") this.#become("connecting");
-    const socket = this.#world.open([PROTOCOL]);
-    this.#socket = socket;
     this.#timer = this.#world.after(OPENING, () => this.#lost());
-    socket.onopen = () => this.#listen();
-    socket.onmessage = ({ data }) => this.#hear(data);
-    socket.onclose = () => this.#lost();
+    this.#socket = this.#world.open([PROTOCOL], {
+      opened: () => this.#listen(),
+      text: (text) => this.#hear(text),
+      closed: () => this.#lost(),
+    });
   }
 
-  #hear(data: unknown): void {
-    const frame = typeof data === "string" ? frameOf(data) : null;
+  #hear(text: string): void {
+    const frame = frameOf(text);
     this.#listen();
     if (frame?.type === "hello") {
       if (frame.v !== VERSION) {
@@ -170,10 +173,7 @@ export class Connection {
     this.#hiding();
     const socket = this.#socket;
     this.#socket = null;
-    if (socket) {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close();
-    }
+    socket?.close();
     this.#become(state);
   }
 

@@ -152,11 +152,20 @@ export class Realtime implements Listener {
 
 function browser(): Surroundings {
   return {
-    open: (protocols) =>
-      new WebSocket(
-        `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/realtime`,
-        protocols,
-      ),
+    open: (protocols, heard) => {
+      const scheme = location.protocol === "https:" ? "wss" : "ws";
+      const socket = new WebSocket(`${scheme}://${location.host}/realtime`, protocols);
+      socket.onopen = () => heard.opened();
+      socket.onmessage = ({ data }) => heard.text(String(data));
+      socket.onclose = () => heard.closed();
+      return {
+        send: (text) => socket.send(text),
+        close: () => {
+          socket.onopen = socket.onmessage = socket.onclose = null;
+          socket.close();
+        },
+      };
+    },
     after: (milliseconds, call) => {
       const timer = setTimeout(call, milliseconds);
       return () => clearTimeout(timer);
