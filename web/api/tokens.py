@@ -60,16 +60,16 @@ async def revoke_token(call: Call) -> Answer:
 async def get_session(call: Call) -> Answer:
     """Who the caller is."""
     name = call.caller.name if call.caller else ""
-    return Answer(wire.Session(role=call.role, name=name))
+    return Answer(wire.Session(role=call.role, name=name, user=None, login=""))
 
 
 async def open_session(call: Call) -> Answer:
     """Log in: exchange a token for a cookie that scripts cannot read."""
-    identity = await call.services.tokens.verify(call.reads(wire.SessionCreate).token)
+    identity = await call.services.tokens.verify(call.reads(wire.SessionCreate).token or "")
     if identity is None:
         raise ProblemError(catalogue.UNAUTHENTICATED)
     text = await call.services.tokens.open_session(identity)
-    return Answer(wire.Session(role=identity.role, name=identity.name), cookie=text)
+    return Answer(wire.Session(role=identity.role, name=identity.name, user=None, login=""), cookie=text)
 
 
 async def close_session(call: Call) -> Answer:
