@@ -37,6 +37,7 @@ from web.playback.replays import ReplayPages, Replays
 from web.playback.upstream import Upstream
 from web.ports import Ask, PosterMaker, ReplayReader, TokenStore
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
+from web.whip import ANSWER_SECONDS, Whip
 
 log = logs.get("web")
 ReplyT = TypeVar("ReplyT", bound=Value)
@@ -65,11 +66,11 @@ class Ports:
     clock: Callable[[], float] = time.monotonic
 
 
-def asking(bus: Bus) -> Ask:
-    """Commands over a bus."""
+def asking(bus: Bus, within: float = 5.0) -> Ask:
+    """Commands over a bus, answered within so many seconds."""
 
     async def ask(command: Command[ReplyT], /) -> ReplyT:
-        return await call(bus, command)
+        return await call(bus, command, within)
 
     return ask
 
@@ -116,6 +117,7 @@ class Web:
             keep=playback.poster_seconds,
             clock=clock,
         )
+        self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors)
         services = Services(ask, self.tokens, ports.store, ports.http, ports.auth, clock)
         self._token_store = ports.tokens
@@ -131,6 +133,7 @@ class Web:
         self._posters.add_to(app)
         docs.add_to(app)
         Health(self.board, dispatcher, ports.gather).add_to(app)
+        self._whip.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
         refuse_other_methods(app)

@@ -25,6 +25,8 @@ log = logs.get("media.ingest.feeds")
 MAX_FEEDS = 200
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,39}$")
 _MAX_NAME = 100
+_KEYED = frozenset({FeedKind.RTMP, FeedKind.WHIP})
+"""Kinds that senders push to with a stream key."""
 
 
 class FeedRegistry:
@@ -95,9 +97,19 @@ class FeedRegistry:
     def publish(self, key: str, end: Callable[[str], None]) -> Publication:
         """As `media.ingest.rtmp.server.Publishers`."""
         feed = self._by_key.get(hash_key(key))
-        if feed is None:
+        if feed is None or feed.spec.kind is not FeedKind.RTMP:
             raise NotFoundError("the stream key is not known here", field="stream_key")
         return feed.open(end)
+
+    def check_key(self, feed: str, key_hash: str) -> None:
+        """As `media.ingest.whip.server.Publishers`. Which feeds there are is told to nobody without a key."""
+        found = self._by_key.get(key_hash)
+        if found is None or found.spec.id != feed or found.spec.kind is not FeedKind.WHIP:
+            raise NotFoundError("the stream key is not one of this feed", field="stream_key")
+
+    def publish_to(self, feed: str, end: Callable[[str], None]) -> Publication:
+        """As `media.ingest.whip.server.Publishers`."""
+        return self._known(feed)[0].open(end)
 
     def tick(self) -> None:
         """Time passed; call it a few times a second."""
@@ -182,7 +194,7 @@ class FeedRegistry:
         """Give a feed a new key; who publishes stays connected."""
         async with self._changing:
             feed, record = self._known(command.feed)
-            if feed.spec.kind is not FeedKind.RTMP:
+            if feed.spec.kind not in _KEYED:
                 raise SpecError(f"a {feed.spec.kind} feed has no stream key", field="feed")
             key = new_key()
             changed = replace(record, key_hash=hash_key(key), version=record.version + 1)
@@ -243,7 +255,7 @@ class FeedRegistry:
         return feed
 
     def _secret(self, feed: Feed, key: str) -> FeedSecret:
-        url = f"{self.publish_base}/{key}" if key else ""
+        url = f"{self.publish_base}/{key}" if key and feed.spec.kind is FeedKind.RTMP else ""
         return FeedSecret(feed=self.view(feed), stream_key=key, publish_url=url)
 
     def _changed(self, feed: Feed) -> None:
@@ -269,7 +281,7 @@ def _checked_name(name: str) -> str:
 
 
 def _key_for(kind: FeedKind, wanted: str) -> str:
-    if kind is not FeedKind.RTMP:
+    if kind not in _KEYED:
         if wanted:
             raise SpecError(f"a {kind} feed has no stream key", field="stream_key")
         return ""

@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 
 from media.ingest.feeds import FeedRegistry
 from media.ingest.rtmp.server import RtmpServer
+from media.ingest.whip.server import WhipServer
 from media.model.feed import FeedPhase
 from runtime.figures import Figures, counter, gauge
 
@@ -19,11 +20,12 @@ class Taps(Protocol):
     dropped: int
 
 
-def figures(registry: FeedRegistry, rtmp: RtmpServer, taps: Taps) -> Figures:
+def figures(registry: FeedRegistry, rtmp: RtmpServer, whip: WhipServer, taps: Taps) -> Figures:
     """What `runtime.figures.watched` takes. Feeds are 200 at most, and named by people."""
 
     def read() -> Iterator[Metric]:
         yield from _listener(rtmp)
+        yield from _webrtc(whip)
         yield from _feeds(registry)
         yield counter(
             "gachi_ingest_taps_dropped_total",
@@ -51,6 +53,29 @@ def _listener(rtmp: RtmpServer) -> Iterator[Metric]:
         "Decode times of RTMP senders that were put in order; counted when the sender leaves.",
         counters.corrected,
     )
+
+
+def _webrtc(whip: WhipServer) -> Iterator[Metric]:
+    counters, losses = whip.counters, whip.losses
+    yield gauge("gachi_whip_sessions", "WebRTC senders.", len(whip.sessions))
+    yield counter("gachi_whip_sessions_total", "WebRTC senders that were let in.", counters.sessions)
+    yield counter(
+        "gachi_whip_refused_total",
+        "WebRTC offers refused: wrong keys, feeds that were taken, offers that cannot be served, no room.",
+        counters.refused,
+    )
+    yield counter(
+        "gachi_whip_timeouts_total", "WebRTC senders that never connected or fell silent.", counters.timeouts
+    )
+    yield counter(
+        "gachi_whip_packets_lost_total", "Packets of WebRTC senders that never came.", losses.packets
+    )
+    yield counter(
+        "gachi_whip_pictures_dropped_total",
+        "Pictures of WebRTC senders that were not passed on: torn, or standing on a torn one.",
+        losses.pictures,
+    )
+    yield counter("gachi_whip_keyframes_asked_total", "Keyframes asked for (PLI).", losses.asked)
 
 
 def _feeds(registry: FeedRegistry) -> Iterator[Metric]:

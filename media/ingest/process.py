@@ -11,8 +11,10 @@ from media.adapters.av_file import FileSource
 from media.adapters.av_testpattern import TestPatternSource
 from media.adapters.feed_socket import FeedSocketServer
 from media.adapters.sql.feeds import SqlFeedStore
+from media.adapters.webrtc import WebRtcPeer
 from media.contracts import feeds as contract
 from media.contracts.faults import Handler, guarded
+from media.contracts.whip import IceServerView
 from media.ingest.feeds import FeedRegistry
 from media.ingest.metrics import figures
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
@@ -20,6 +22,7 @@ from media.ingest.rtmp.session import APP, Limits
 from media.ingest.settings import FeedsSettings, IngestSettings
 from media.ingest.sources import CheckedSource, SourceRunner
 from media.ingest.store import FeedStore
+from media.ingest.whip.server import Peer, Receiver, WhipLimits, WhipServer
 from media.model.errors import SpecError
 from media.model.feed import FeedKind
 from runtime import logs
@@ -60,6 +63,7 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
         taps = FeedSocketServer(settings.socket(SOCKET), registry.find)
         registry.on_removed(taps.forget)
         rtmp = RtmpServer(registry, host=section.host, port=section.rtmp_port, limits=_limits(section))
+        whip = _whip(registry, section)
         # Feeds first: an encoder that reconnects at once must not be told that its key is unknown.
         await registry.load(settings[FeedsSettings].seed)
         await rtmp.start()
@@ -67,11 +71,11 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
         try:
             await taps.start()
             async with (
-                serve(bus, guarded(handlers(registry))),
-                _telling(bus, figures(registry, rtmp, taps), announcer),
+                serve(bus, guarded({**handlers(registry), **whip.handlers()})),
+                _telling(bus, figures(registry, rtmp, whip, taps), announcer),
                 asyncio.TaskGroup() as tasks,
             ):
-                works = (rtmp.run(), taps.run(), announcer.run(), _tick(registry))
+                works = (rtmp.run(), whip.run(), taps.run(), announcer.run(), _tick(registry))
                 running = [tasks.create_task(work) for work in works]
                 log.info("ingest is ready", rtmp=f"{section.host}:{rtmp.port}", feeds=len(registry))
                 lifeline.ready(
@@ -124,6 +128,30 @@ def _limits(section: IngestSettings) -> ServerLimits:
         connections=section.max_connections,
         publish_within=section.publish_timeout,
         silence=section.silence_timeout,
+    )
+
+
+def _whip(registry: FeedRegistry, section: IngestSettings) -> WhipServer:
+    servers = [
+        IceServerView(url=each.url, username=each.username, credential=each.credential.get_secret_value())
+        for each in section.ice_servers
+    ]
+
+    def open_peer(receiver: Receiver) -> Peer:
+        return WebRtcPeer(receiver, host=section.webrtc_host, ice_servers=servers)
+
+    limits = WhipLimits(
+        sessions=section.webrtc_sessions,
+        connect_within=section.webrtc_connect_timeout,
+        silence=section.webrtc_silence_timeout,
+        keyframe_every=section.webrtc_keyframe_seconds,
+    )
+    return WhipServer(
+        registry,
+        open_peer,
+        limits=limits,
+        public_address=section.webrtc_public_address,
+        ice_servers=servers,
     )
 
 

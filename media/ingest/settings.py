@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from media.model.feed import FeedKind, SecondPublisher
 from runtime.settings import Section
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        pattern=r"^(stuns?|turns?):[^\s<>\"]{1,200}$", description="As `stun:stun.example.com:3478`."
+    )
+    username: str = Field(default="", max_length=200)
+    credential: SecretStr = Field(
+        default=SecretStr(""), description="Told to every sender with a right stream key."
+    )
 
 
 class IngestSettings(Section):
@@ -40,6 +55,42 @@ class IngestSettings(Section):
     max_message_mb: int = Field(
         default=8, ge=1, le=8, description="Largest RTMP message in MiB, which is the largest picture."
     )
+    webrtc_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - as above
+        description="Address whose UDP ports WebRTC senders reach, each session a free one; 0.0.0.0 takes all addresses.",
+    )
+    webrtc_public_address: str = Field(
+        default="",
+        description="Address that senders reach us at where it is translated one to one (NAT, cloud), ports unchanged.",
+    )
+    ice_servers: tuple[IceServer, ...] = Field(
+        default=(),
+        description="STUN and TURN servers: asked for our own addresses, and named to WebRTC senders.",
+    )
+    webrtc_sessions: int = Field(default=32, ge=1, le=500, description="WebRTC senders at once.")
+    webrtc_connect_timeout: float = Field(
+        default=15.0, ge=1, le=60, description="Seconds a WebRTC sender has for ICE and DTLS."
+    )
+    webrtc_silence_timeout: float = Field(
+        default=10.0,
+        ge=2,
+        le=600,
+        description="Seconds without a packet after which a WebRTC sender is gone.",
+    )
+    webrtc_keyframe_seconds: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=10,
+        description="Seconds between keyframes that WebRTC senders are asked for: whoever tunes in waits for one.",
+    )
+
+    @field_validator("webrtc_host", "webrtc_public_address")
+    @classmethod
+    def _address(cls, text: str) -> str:
+        """Refuse what is no numeric address: candidates are made of it."""
+        if text:
+            ipaddress.ip_address(text)
+        return text
 
 
 class FeedSeed(BaseModel):

@@ -10,6 +10,7 @@ class FeedKind(StrEnum):
     """How a feed comes in."""
 
     RTMP = "rtmp"
+    WHIP = "whip"
     FILE = "file"
     TEST = "test"
 

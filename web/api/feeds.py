@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from media.contracts import feeds as contract
 from media.contracts.channels import ListChannels
+from media.model.feed import FeedKind
 from runtime.bus.contract import CommandError, Fault
 from web.api import wire
 from web.api.routing import Answer, Call, check_version, or_stale, page_of
 
 
-def feed_of(view: contract.FeedView) -> wire.Feed:
-    """The wire form."""
-    return wire.Feed(**_fields(view))
+def feed_of(view: contract.FeedView, base: str = "") -> wire.Feed:
+    """The wire form. `base` is this server as the caller reaches it; without one its own addresses are paths."""
+    return wire.Feed(**_fields(view, base))
 
 
-def _created_of(secret: contract.FeedSecret) -> wire.FeedCreated:
-    fields = _fields(secret.feed)
-    fields["publish_url"] = secret.publish_url
+def _base(call: Call) -> str:
+    request = call.request
+    return call.services.http.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
+
+
+def _created_of(secret: contract.FeedSecret, base: str) -> wire.FeedCreated:
+    fields = _fields(secret.feed, base)
+    fields["publish_url"] = secret.publish_url or fields["publish_url"]
     return wire.FeedCreated(**fields, stream_key=secret.stream_key)
 
 
-def _fields(view: contract.FeedView) -> dict[str, object]:
+def _fields(view: contract.FeedView, base: str) -> dict[str, object]:
     fields: dict[str, object] = {
         name: getattr(view, name) for name in wire.Feed.model_fields if name not in {"state", "since"}
     }
+    if view.kind is FeedKind.WHIP:
+        fields["publish_url"] = f"{base}/whip/{view.id}"
     fields["state"] = view.phase
     fields["since"] = wire.maybe_time_of(view.since)
     return fields
@@ -39,7 +47,7 @@ async def list_feeds(call: Call) -> Answer:
     found = await call.services.ask(contract.ListFeeds(cause=call.by))
     feeds = sorted(found.feeds, key=lambda view: view.id)
     page, following = page_of(feeds, lambda view: view.id, limit=query.limit, cursor=query.cursor)
-    return Answer(wire.FeedPage(items=[feed_of(view) for view in page], next=following))
+    return Answer(wire.FeedPage(items=[feed_of(view, _base(call)) for view in page], next=following))
 
 
 async def create_feed(call: Call) -> Answer:
@@ -56,13 +64,13 @@ async def create_feed(call: Call) -> Answer:
         )
     )
     headers = {"Location": f"/api/v1/feeds/{secret.feed.id}"}
-    return Answer(_created_of(secret), version=secret.feed.version, headers=headers)
+    return Answer(_created_of(secret, _base(call)), version=secret.feed.version, headers=headers)
 
 
 async def get_feed(call: Call) -> Answer:
     """One feed."""
     view = await _view(call)
-    return Answer(feed_of(view), version=view.version)
+    return Answer(feed_of(view, _base(call)), version=view.version)
 
 
 async def patch_feed(call: Call) -> Answer:
@@ -81,7 +89,7 @@ async def patch_feed(call: Call) -> Answer:
         return (await _view(call)).version
 
     view = await or_stale(call.services.ask(command), wanted, present)
-    return Answer(feed_of(view), version=view.version)
+    return Answer(feed_of(view, _base(call)), version=view.version)
 
 
 async def delete_feed(call: Call) -> Answer:
@@ -102,4 +110,4 @@ async def delete_feed(call: Call) -> Answer:
 async def rotate_feed_key(call: Call) -> Answer:
     """Give a feed a new key."""
     secret = await call.services.ask(contract.RotateKey(feed=call.path("feed"), cause=call.by))
-    return Answer(_created_of(secret), version=secret.feed.version)
+    return Answer(_created_of(secret, _base(call)), version=secret.feed.version)

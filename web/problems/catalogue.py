@@ -241,6 +241,34 @@ UNAVAILABLE = _kind(
     ),
 )
 
+WRONG_KEY = _kind(
+    "wrong-stream-key",
+    401,
+    ("송출 키가 맞지 않습니다", "The stream key is wrong"),
+    ("이 피드로 보내려면 피드의 송출 키가 필요합니다.", "Publishing to this feed needs its stream key."),
+    (
+        "‘Authorization: Bearer <송출 키>’ 머리글로 보내세요. 키는 피드를 만들 때 한 번만 보이고, 잃어버렸다면 새로 만들 수 있습니다.",
+        "Send ‘Authorization: Bearer <stream key>’. A key is shown once, when its feed is made; a lost one can be made anew.",
+    ),
+)
+BAD_SDP = _kind(
+    "bad-sdp",
+    400,
+    ("SDP를 읽을 수 없습니다", "The SDP cannot be read"),
+    ("보낸 SDP가 올바르지 않습니다. ({reason})", "The session description is malformed: {reason}"),
+    (
+        "인코더나 브라우저가 만든 SDP를 고치지 말고 그대로 보내세요.",
+        "Send the session description as the encoder or browser made it.",
+    ),
+)
+NOT_SDP = _kind(
+    "unsupported-sdp-type",
+    415,
+    ("SDP만 받습니다", "SDP only"),
+    ("본문은 ‘{wanted}’이어야 합니다.", "The body must be ‘{wanted}’."),
+    ("‘Content-Type’ 머리글을 살펴보세요.", "Look at the header ‘Content-Type’."),
+)
+
 KINDS: dict[str, Kind] = {
     kind.slug: kind
     for kind in (
@@ -263,6 +291,9 @@ KINDS: dict[str, Kind] = {
         NOT_READY,
         INTERNAL,
         UNAVAILABLE,
+        WRONG_KEY,
+        BAD_SDP,
+        NOT_SDP,
     )
 }
 """All kinds by slug."""
