@@ -20,8 +20,11 @@ BACKWARD = -500_000
 """A step back beyond this is a jump; a smaller one is disorder, which the queues drop."""
 PAUSE = 300_000
 """Microseconds of silence from a track after which elapsed time, not the usual step, places its next unit."""
-BEHIND = 2_000_000
-"""A track that comes back this far behind its fellow has not counted its pause."""
+APART = 2_000_000
+"""Microseconds that sound and picture of one sender may be apart when they come in; further apart they are not on one clock."""
+
+SPLIT = 30
+"""Packets in a row, less than half a second, after which two shifts for one clock are a mistake."""
 
 
 @dataclass(slots=True)
@@ -37,12 +40,18 @@ class _Track:
     resumed: int
     """When it last came back from a pause."""
 
+    def reads(self, now: int) -> int:
+        """What its clock reads at `now`, as far as can be known."""
+        waited = now - self.arrived
+        return self.newest + waited if waited > PAUSE else self.newest
+
 
 class Fold:
     """Packets of one feed with raw timestamps in, with continuous ones out."""
 
     def __init__(self) -> None:
         self._tracks: dict[MediaKind, _Track] = {}
+        self._splits = 0
         self.jumps = 0
         """Jumps that were folded away."""
 
@@ -60,21 +69,16 @@ class Fold:
         track = self._tracks.get(kind)
         if track is None:
             shift = other.shift if other else 0
-            if other and abs(pts + shift - other.newest) > BEHIND:
-                shift = other.newest - pts
+            if other and abs(pts + shift - other.reads(now)) > APART:
+                shift = other.reads(now) - pts
             self._tracks[kind] = _Track(shift, pts + shift, 33_333, now, now)
             return shift
-        folded = pts + track.shift
         elapsed = now - track.arrived
-        if not self._plausible(folded - track.newest, elapsed):
+        folded = self._folded(pts, now, elapsed, track, other)
+        if other and self._split(pts, folded, other):
+            folded = pts + other.shift
+        if folded != pts + track.shift:
             self.jumps += 1
-            expected = track.newest + (elapsed if elapsed > PAUSE else track.step)
-            shared = pts + other.shift if other else None
-            # The fellow may have jumped already; then its shift makes this track continuous too.
-            folded = shared if shared is not None and self._near(shared, expected, elapsed) else expected
-        elif other and elapsed > PAUSE and self._uncounted_pause(folded, track, other):
-            self.jumps += 1
-            folded = other.newest
         if 0 < folded - track.newest < FORWARD:
             track.step = folded - track.newest
         track.shift = folded - pts
@@ -84,18 +88,37 @@ class Fold:
         track.arrived = now
         return track.shift
 
+    def _split(self, pts: int, folded: int, other: _Track) -> bool:
+        """Whether the tracks have been told apart for long that the sender sends as one: a jump within a pause may look
+        like one to the first of them alone.
+        """
+        one = abs(pts + other.shift - other.newest) <= APART
+        self._splits = self._splits + 1 if one and folded != pts + other.shift else 0
+        return self._splits > SPLIT
+
     def _other(self, kind: MediaKind) -> _Track | None:
         return self._tracks.get(MediaKind.AUDIO if kind is MediaKind.VIDEO else MediaKind.VIDEO)
 
     @staticmethod
-    def _plausible(step: int, elapsed: int) -> bool:
-        return BACKWARD <= step <= FORWARD + max(0, elapsed)
-
-    @staticmethod
-    def _near(folded: int, expected: int, elapsed: int) -> bool:
-        return abs(folded - expected) <= FORWARD + max(0, elapsed - PAUSE)
-
-    @staticmethod
-    def _uncounted_pause(folded: int, track: _Track, other: _Track) -> bool:
-        # Where the fellow paused too, it is the network's backlog that comes in now, and it is in order as it is.
-        return other.newest - folded > BEHIND and other.resumed <= track.arrived
+    def _folded(pts: int, now: int, elapsed: int, track: _Track, other: _Track | None) -> int:
+        """Where a unit of a known track belongs."""
+        folded = pts + track.shift
+        jumped = not BACKWARD <= folded - track.newest <= FORWARD + max(0, elapsed)
+        # The fellow may have jumped already: then its shift makes this track continuous too.
+        shared = pts + other.shift if other else None
+        if elapsed <= PAUSE:
+            expected = track.newest + track.step
+            if jumped:
+                return shared if shared is not None and abs(shared - expected) <= FORWARD else expected
+            return folded
+        # After a pause the fellow tells what the sender's clock has become, and it may be another sender: one without
+        # this track may have been between.
+        if shared is not None and other is not None and abs(shared - other.reads(now)) <= APART:
+            return shared
+        if other is None or other.arrived <= track.arrived:
+            return track.newest + elapsed if jumped else folded
+        # Where the fellow has only just come back too, it is the network's backlog that comes in, in order as it is.
+        backlog = track.arrived < other.resumed and now - other.resumed < APART
+        if jumped or (not backlog and abs(folded - other.reads(now)) > APART):
+            return other.reads(now)
+        return folded

@@ -48,6 +48,10 @@ class SoundBuffer:
         if not len(samples):
             return self.end
         off = position - self.end
+        if off < -CAPACITY:
+            # What is held lies further ahead than anything that can be held: the sender's clock was misunderstood.
+            self.dropped += sum(len(block) for _, block in self._blocks)
+            self.clear()
         if self._blocks and abs(off) <= TOLERANCE:
             samples = self._unskewed(off, samples)
             position = self.end

@@ -115,9 +115,13 @@ class InputTimeline(Generic[PictureT]):
         position = picture.pts * SAMPLE_RATE // MICROSECONDS
         if self._newest_picture is not None:
             step = (position - self._newest_picture) / SAMPLE_RATE
-            if step <= 0 and position > self._newest_picture - SAMPLE_RATE:
-                self.counters.late_pictures += 1
-                return
+            if step <= 0:
+                if position > self._newest_picture - SAMPLE_RATE:
+                    self.counters.late_pictures += 1
+                    return
+                # So far back it is no disorder: what waits was misplaced, and would stand before all that follows.
+                self.counters.skipped_pictures += len(self._pictures)
+                self._pictures.clear()
             if 0 < step < FREEZE_MOST:
                 self._interval += (step - self._interval) / 8
         self._newest_picture = position

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -45,6 +46,8 @@ class Sender:
     block_due: float = field(default=0.0)
     fold: Fold = field(default_factory=Fold)
     """As for a feed in use: its packets are folded as they come."""
+    begins: float = 0.0
+    """Our second at which it begins."""
 
     def units(self, now: float) -> Iterator[DecodedPicture[float] | DecodedSound]:
         """What arrived up to `now` (our seconds)."""
@@ -74,7 +77,9 @@ class Sender:
 
     def folded(self, kind: MediaKind, at: float, due: float) -> int:
         stamp = self.stamp(at)
-        packet = EncodedPacket(kind, stamp, stamp, keyframe=True, data=b"", arrived=round(due * 1e6))
+        packet = EncodedPacket(
+            kind, stamp, stamp, keyframe=True, data=b"", arrived=round((self.begins + due) * 1e6) + 1
+        )
         return self.fold.fold(packet).pts
 
 
@@ -236,6 +241,103 @@ def test_pictures_that_a_busy_machine_dropped_are_no_jump_of_the_sender() -> Non
             offsets.append(abs(offset))
     assert len(offsets) > 40
     assert max(offsets) <= IN_SYNC
+
+
+@dataclass
+class Turn:
+    """One sender's time on a feed."""
+
+    sound: bool
+    picture: bool
+    seconds: float
+    start: float = 0.0
+    jumps: tuple[tuple[float, float], ...] = ()
+    stalls: tuple[tuple[float, float], ...] = ()
+    sound_delay: float = 0.0
+    late_sound: float = 0.0
+    gap: float = 3.0
+    """Seconds until the next one."""
+
+    def sender(self, fold: Fold, begins: float) -> Sender:
+        def stamp(s: float) -> int:
+            return round((s + self.start + sum(by for at, by in self.jumps if s >= at)) * 1e3) * 1000
+
+        def delay(s: float) -> float:
+            return max([0.02, *(at + length - s for at, length in self.stalls if at <= s < at + length)])
+
+        return Sender(
+            stamp=stamp,
+            delay=delay,
+            sound_delay=self.sound_delay,
+            quiet=lambda s: not self.sound or s < self.late_sound,
+            dark=lambda _: not self.picture,
+            fold=fold,
+            begins=begins,
+        )
+
+
+def offsets_of(turns: Sequence[Turn]) -> Iterator[list[float]]:
+    """Sound minus picture in the last two seconds of each turn, one timeline and one fold for all of them."""
+    timeline, fold, tick = InputTimeline[float](CLOCK), Fold(), 0
+    for turn in turns:
+        sender, begins = turn.sender(fold, tick / 30), tick
+        found = []
+        for tick in range(begins, begins + int((turn.seconds + turn.gap) * 30)):
+            second = (tick - begins) / 30
+            for unit in sender.units(second) if second < turn.seconds else ():
+                if isinstance(unit, DecodedSound):
+                    timeline.push_sound(unit, tick)
+                else:
+                    timeline.push_picture(unit, tick)
+            health = timeline.advance(tick)
+            shown = timeline.picture.frame if timeline.picture else None
+            offset = Played(second, shown, True, timeline.samples(), health).offset
+            timeline.settled = health.moving and (timeline.settled or health.continuous > 0.3)
+            if turn.seconds - 2 < second < turn.seconds and not health.age and offset is not None:
+                found.append(offset)
+        tick += 1
+        yield found
+
+
+def random_turns(seed: int) -> list[Turn]:
+    chance = random.Random(seed)
+
+    def turn() -> Turn:
+        sound, picture = chance.choice([(True, True), (True, True), (True, False), (False, True)])
+        return Turn(
+            sound=sound,
+            picture=picture,
+            seconds=chance.uniform(12, 15),
+            start=chance.choice([0, 0, -2, 16771.2, 4294961.2, chance.uniform(0, 60)]),
+            jumps=chance.choice([(), (), ((5, 6), (6, -6)), ((5, chance.uniform(-20, 20)),)]),
+            stalls=tuple(
+                (chance.uniform(0, 5), chance.uniform(0.1, 1.5)) for _ in range(chance.choice([0, 0, 1, 3]))
+            ),
+            sound_delay=chance.choice([0, 0, 0.05]),
+            late_sound=chance.choice([0, 0, 0.5, 1.0]),
+            gap=chance.choice([0, 0.1, 1, 2.2, 3, 5, 12, 30]),
+        )
+
+    return [turn() for _ in range(5)]
+
+
+@pytest.mark.parametrize(
+    "seed", [*range(12), *(pytest.param(s, marks=pytest.mark.soak) for s in range(12, 200))]
+)
+def test_whoever_sends_in_turn_sound_and_picture_stay_together(seed: int) -> None:
+    turns = random_turns(seed)
+    for turn, found in zip(turns, offsets_of(turns), strict=True):
+        if turn.sound and turn.picture:
+            assert len(found) > 20, turn
+            # What lies within the sound's tolerance is only stretched away, over seconds.
+            assert max(map(abs, found)) <= IN_SYNC + 0.02, turn
+
+
+def test_one_who_sent_sound_alone_in_between_leaves_no_trace() -> None:
+    both = Turn(sound=True, picture=True, seconds=16)
+    *_, found = offsets_of((both, replace(both, picture=False), both))
+    assert len(found) > 20
+    assert max(map(abs, found)) <= IN_SYNC + 0.005
 
 
 def test_stall_with_backlog_ends_where_it_was() -> None:
