@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import Field
+
 from runtime.bus.contract import Command, Event, Value
 
 
@@ -48,6 +50,21 @@ class GetJob(Command[JobView]):
     asks = True
     reply = JobView
     job: str
+
+
+class JobList(Value):
+    """Oldest first."""
+
+    jobs: list[JobView]
+
+
+class ListJobs(Command[JobList]):
+    """The newest `limit` jobs."""
+
+    topic: ClassVar[str] = "media.jobs.list"
+    asks = True
+    reply = JobList
+    limit: int = Field(default=50, ge=1, le=200)
 
 
 class JobChanged(Event):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from media.contracts.jobs import ExportRecording, GetJob, JobState, JobView
+from media.contracts.jobs import ExportRecording, GetJob, JobList, JobState, JobView, ListJobs
 from media.jobs.store import JobStore
 from media.model.errors import ConflictError, MediaError, StoreError
 from media.ports import SegmentStore, TapeIndex
@@ -113,6 +113,10 @@ class Exports:
     async def get(self, command: GetJob) -> JobView:
         """One job."""
         return await self._jobs.get(command.job)
+
+    async def newest(self, command: ListJobs) -> JobList:
+        """The newest jobs."""
+        return JobList(jobs=list(await self._jobs.newest(command.limit)))
 
     async def run(self) -> None:
         """Work the queue for ever. A database that does not answer is tried again."""

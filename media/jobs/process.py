@@ -11,7 +11,7 @@ from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
-from media.contracts.jobs import ExportRecording, GetJob, JobChanged, JobView
+from media.contracts.jobs import ExportRecording, GetJob, JobChanged, JobView, ListJobs
 from media.jobs.exports import Exports
 from media.jobs.metrics import telling
 from media.jobs.settings import JobsSettings
@@ -43,7 +43,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             changed=changed,
             timeout=settings[JobsSettings].export_timeout,
         )
-        handlers = guarded({ExportRecording: exports.export, GetJob: exports.get})
+        handlers = guarded({ExportRecording: exports.export, GetJob: exports.get, ListJobs: exports.newest})
         async with serve(bus, handlers), telling(bus, exports), asyncio.TaskGroup() as tasks:
             work = tasks.create_task(exports.run(), name="exports")
             lifeline.ready()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from media.contracts.jobs import JobState, JobView
@@ -21,6 +21,10 @@ class JobStore(Protocol):
 
     async def find(self, kind: str, recording: str) -> JobView:
         """The job of this kind for the recording; `NotFoundError` where there is none."""
+        ...
+
+    async def newest(self, limit: int) -> Sequence[JobView]:
+        """The `limit` jobs that were asked for last, oldest first."""
         ...
 
     async def take(self) -> JobView | None:

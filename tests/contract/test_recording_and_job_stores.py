@@ -107,6 +107,12 @@ async def _all(jobs: SqlJobStore) -> AsyncIterator[JobView]:
         yield job
 
 
+async def test_the_newest_jobs_are_listed_in_order(jobs: SqlJobStore) -> None:
+    asked = [await jobs.ask("export", f"r{n}") for n in range(4)]
+    assert [job.id for job in await jobs.newest(3)] == [job.id for job in asked[1:]]
+    assert await jobs.newest(200) == asked
+
+
 async def test_jobs_are_counted_by_state(jobs: SqlJobStore) -> None:
     assert dict(await jobs.counts()) == {}
     for n in range(3):

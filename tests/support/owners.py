@@ -72,6 +72,7 @@ class Owners:
             ta.GetStorage: self.get_storage,
             jo.ExportRecording: self.export,
             jo.GetJob: self.get_job,
+            jo.ListJobs: self.list_jobs,
             sh.CreateShow: self.create_show,
             sh.UpdateShow: self.update_show,
             sh.StartShow: self.start_show,
@@ -264,6 +265,9 @@ class Owners:
                 id=name, kind="export", recording=command.recording, state=jo.JobState.QUEUED
             )
         return self.jobs[name]
+
+    async def list_jobs(self, command: jo.ListJobs) -> jo.JobList:
+        return jo.JobList(jobs=list(self.jobs.values())[-command.limit :])
 
     async def get_job(self, command: jo.GetJob) -> jo.JobView:
         if command.job not in self.jobs:

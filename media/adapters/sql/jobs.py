@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -53,6 +53,13 @@ class SqlJobStore:
         if row is None:
             raise NotFoundError(f"there is no job {job!r}", field="job")
         return _view(row)
+
+    async def newest(self, limit: int) -> Sequence[JobView]:
+        """The `limit` jobs that were asked for last, oldest first."""
+        query = select(*_VIEW).order_by(_J.created_at.desc(), _J.id.desc()).limit(limit)
+        async with reading(self._engine, "listing jobs") as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [_view(row) for row in reversed(rows)]
 
     async def take(self) -> JobView | None:
         """The oldest queued job, running from now on; None where nothing is queued. No two callers get the same."""
