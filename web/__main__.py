@@ -22,6 +22,7 @@ from web.adapters.sql import SqlTokenStore
 from web.adapters.stills import stand_in, still_of
 from web.compose import Ports, Web, listening
 from web.health import GatherMetrics
+from web.realtime.settings import RealtimeSettings
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 
 log = logs.get("web")
@@ -68,6 +69,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             http=http,
             auth=settings[AuthSettings],
             playback=settings[PlaybackSettings],
+            realtime=settings[RealtimeSettings],
         )
         site = Web(ports)
         if why := trouble(http.host, http.port):

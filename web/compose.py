@@ -36,6 +36,11 @@ from web.playback.posters import Posters
 from web.playback.replays import ReplayPages, Replays
 from web.playback.upstream import Upstream
 from web.ports import Ask, PosterMaker, ReplayReader, TokenStore
+from web.realtime.clients import RealtimeClients
+from web.realtime.hub import Hub
+from web.realtime.metrics import RealtimeMetrics
+from web.realtime.settings import RealtimeSettings
+from web.realtime.source import Source
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 from web.whip import ANSWER_SECONDS, Whip
 
@@ -62,6 +67,7 @@ class Ports:
     http: HttpSettings = field(default_factory=HttpSettings)
     auth: AuthSettings = field(default_factory=AuthSettings)
     playback: PlaybackSettings = field(default_factory=PlaybackSettings)
+    realtime: RealtimeSettings = field(default_factory=RealtimeSettings)
     static: Path = STATIC
     clock: Callable[[], float] = time.monotonic
 
@@ -117,6 +123,9 @@ class Web:
             keep=playback.poster_seconds,
             clock=clock,
         )
+        self._realtime_metrics = RealtimeMetrics(ports.registry)
+        self.realtime = Hub(ports.realtime, self._realtime_metrics, clock)
+        self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors)
         services = Services(ask, self.tokens, ports.store, ports.http, ports.auth, clock)
@@ -133,6 +142,9 @@ class Web:
         self._posters.add_to(app)
         docs.add_to(app)
         Health(self.board, dispatcher, ports.gather).add_to(app)
+        RealtimeClients(
+            self.realtime, dispatcher, ports.http, ports.realtime, self._realtime_metrics, ports.clock
+        ).add_to(app)
         self._whip.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
@@ -145,6 +157,8 @@ class Web:
             tasks.create_task(self.board.run(), name="web.board")
             tasks.create_task(self.connections.run(), name="web.connections")
             tasks.create_task(self._sweep_tokens(), name="web.tokens")
+            tasks.create_task(self._source.run(), name="web.realtime.source")
+            tasks.create_task(self.realtime.run(), name="web.realtime")
 
     async def close(self) -> None:
         """End fetches and connections to origins."""

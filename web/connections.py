@@ -110,9 +110,14 @@ class Connections:
 
     def _drop(self, transport: asyncio.BaseTransport) -> None:
         self._metrics.slow_readers.inc()
-        # A reset, so that the kernel lets its share of the unsent bytes go too (SO_LINGER of 0, socket(7)).
-        if (connection := transport.get_extra_info("socket")) is not None:
-            with contextlib.suppress(OSError):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # abort, not close: close would wait for the very bytes that are not taken.
-        cast("asyncio.Transport", transport).abort()
+        reset(transport)
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """End a connection whose client does not read, with all that is unsent."""
+    # A reset, so that the kernel lets its share of the unsent bytes go too (SO_LINGER of 0, socket(7)).
+    if (connection := transport.get_extra_info("socket")) is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    # abort, not close: close would wait for the very bytes that are not taken.
+    cast("asyncio.Transport", transport).abort()

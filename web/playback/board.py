@@ -19,6 +19,10 @@ REFRESH_SECONDS = 3.0
 FIRST_RETRY_SECONDS = 0.3
 
 
+Watcher = Callable[[str, ChannelView | None], None]
+"""Is told a channel's id and how it is now (None: it is gone); an empty id when `known` or `fresh` changed."""
+
+
 class Board:
     """Channels by id, with a way to wait for news."""
 
@@ -27,8 +31,11 @@ class Board:
         self._ask = ask
         self._channels: dict[str, ChannelView] = {}
         self._news = asyncio.Event()
+        self._watchers: list[Watcher] = []
         self.known = False
         """Whether the list was ever told: until then an unknown channel may exist."""
+        self.fresh = False
+        """Whether the last request for the list was answered."""
 
     def get(self, channel: str) -> ChannelView | None:
         """The channel as last heard."""
@@ -37,6 +44,10 @@ class Board:
     def all(self) -> Sequence[ChannelView]:
         """All channels."""
         return list(self._channels.values())
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell all changes from now on, figures too."""
+        self._watchers.append(watcher)
 
     async def until(self, arrived: Callable[[], bool], timeout: float) -> bool:
         """Wait for `arrived` to hold, looking at each news; False when it did not in time."""
@@ -61,6 +72,7 @@ class Board:
         if isinstance(event, ChannelChanged):
             self._put(event.channel)
         elif isinstance(event, ChannelDeleted) and self._channels.pop(event.channel, None) is not None:
+            self._watched(event.channel, None)
             self._tell()
 
     async def refresh(self) -> bool:
@@ -69,6 +81,7 @@ class Board:
             found = await self._ask(ListChannels(cause="web.board"))
         except CommandError as error:
             log.debug("the list of channels was not told", error=str(error))
+            self._answered(fresh=False)
             return False
         listed = {view.id for view in found.channels}
         for view in found.channels:
@@ -79,9 +92,11 @@ class Board:
         gone = [channel for channel in self._channels if channel not in listed]
         for channel in gone:
             del self._channels[channel]
+            self._watched(channel, None)
         if gone or not self.known:
             self.known = True
             self._tell()
+        self._answered(fresh=True)
         return True
 
     async def _refresh_for_ever(self) -> None:
@@ -92,6 +107,8 @@ class Board:
     def _put(self, view: ChannelView) -> None:
         before = self._channels.get(view.id)
         self._channels[view.id] = view
+        if view != before:
+            self._watched(view.id, view)
         # Figures change every two seconds; those who wait for an origin need not look each time.
         if before is None or (before.origin, before.epoch, before.wanted) != (
             view.origin,
@@ -99,6 +116,15 @@ class Board:
             view.wanted,
         ):
             self._tell()
+
+    def _answered(self, *, fresh: bool) -> None:
+        if fresh != self.fresh:
+            self.fresh = fresh
+            self._watched("", None)
+
+    def _watched(self, channel: str, view: ChannelView | None) -> None:
+        for watcher in self._watchers:
+            watcher(channel, view)
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()

@@ -241,6 +241,30 @@ UNAVAILABLE = _kind(
     ),
 )
 
+UPGRADE = _kind(
+    "upgrade-required",
+    426,
+    ("WebSocket 주소입니다", "This is a WebSocket"),
+    ("이 주소는 WebSocket으로만 답합니다.", "This address answers WebSockets alone."),
+    (
+        "프록시가 앞에 있다면 ‘Upgrade’와 ‘Connection’ 머리글을 넘겨주는지 살펴보세요.",
+        "If a proxy stands in between, see that it passes the headers ‘Upgrade’ and ‘Connection’ on.",
+    ),
+)
+FULL = _kind(
+    "full",
+    503,
+    ("자리가 없습니다", "No room left"),
+    (
+        "지금은 더 연결할 수 없습니다. 잠시 뒤에 다시 시도해 주세요.",
+        "No more connections can be taken now. Please try again in a moment.",
+    ),
+    (
+        "‘realtime.max_clients’를 올리거나 web 프로세스를 늘리세요.",
+        "Raise ‘realtime.max_clients’, or run more web processes.",
+    ),
+)
+
 WRONG_KEY = _kind(
     "wrong-stream-key",
     401,
@@ -294,6 +318,8 @@ KINDS: dict[str, Kind] = {
         WRONG_KEY,
         BAD_SDP,
         NOT_SDP,
+        UPGRADE,
+        FULL,
     )
 }
 """All kinds by slug."""
