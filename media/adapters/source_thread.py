@@ -39,8 +39,8 @@ class Delivery:
         arrived = time.time_ns() // 1000
         stamped = [replace(v, arrived=arrived) if isinstance(v, EncodedPacket) else v for v in values]
         while not self._slots.acquire(timeout=0.2):
-            self._check()
-        self._check()
+            self.check()
+        self.check()
         try:
             self._loop.call_soon_threadsafe(self._deliver, stamped)
         except RuntimeError as error:  # the loop is closed: the process ends
@@ -49,13 +49,14 @@ class Delivery:
     def sleep_until(self, monotonic: float) -> None:
         """Wait for a moment of `time.monotonic`; returns at once where it is past."""
         self._stop.wait(max(0.0, monotonic - time.monotonic()))
-        self._check()
+        self.check()
 
     def stop(self) -> None:
         """Make the thread end; from any thread."""
         self._stop.set()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise `StoppedError` once the source is to end; for whatever waits by its own means."""
         if self._stop.is_set():
             raise StoppedError
 

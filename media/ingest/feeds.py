@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from media.contracts import feeds as contract
@@ -12,7 +12,7 @@ from media.contracts.feeds import FeedChanged, FeedDeleted, FeedSecret, FeedView
 from media.ingest.feed import Feed, Publication
 from media.ingest.keys import acceptable, hash_key, new_key
 from media.ingest.settings import FeedSeed
-from media.ingest.sources import SourceRunner
+from media.ingest.sources import Addressed, SourceRunner
 from media.ingest.store import FeedRecord, FeedStore, missing, stale, taken
 from media.model.errors import MediaError, NotFoundError, SpecError
 from media.model.feed import FeedKind, FeedSpec
@@ -42,12 +42,14 @@ class FeedRegistry:
         tell: Callable[[Event], None],
         *,
         publish_base: str,
+        addressed: Mapping[FeedKind, Addressed] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.publish_base = publish_base
         self._store = store
         self._runner = runner
         self._tell = tell
+        self._addressed = addressed or {}
         self._gone: Callable[[Feed], None] = lambda _feed: None
         self._clock = clock or SystemClock()
         self._feeds: dict[str, Feed] = {}
@@ -126,7 +128,7 @@ class FeedRegistry:
             second_publisher=spec.second_publisher,
             options=dict(spec.options),
             version=self._records[spec.id].version,
-            publish_url=self.publish_base if spec.kind is FeedKind.RTMP else "",
+            publish_url=self._publish_url(spec),
             phase=status.phase,
             reason=status.reason,
             video_codec=status.video_codec,
@@ -159,8 +161,12 @@ class FeedRegistry:
                 second_publisher=command.second_publisher,
                 options=_sorted(command.options),
             )
+            if spec.kind in self._addressed:
+                spec = self._prepared(spec, None, wanted=command.stream_key)
+                key = ""
+            else:
+                key = _key_for(spec.kind, command.stream_key)
             await self._check(spec)
-            key = _key_for(spec.kind, command.stream_key)
             record = FeedRecord(spec, hash_key(key) if key else None, 1, self._clock.wall())
             await self._store.add(record)
             feed = self._take_up(record)
@@ -180,8 +186,13 @@ class FeedRegistry:
                 spec = replace(spec, second_publisher=command.second_publisher)
             if command.options is not None:
                 spec = replace(spec, options=_sorted(command.options))
+            if spec.kind in self._addressed:
+                spec = self._prepared(spec, record.spec)
+            if command.options is not None:
                 await self._check(spec)
-            restart = spec.options != record.spec.options and self._runner.runs(spec.kind)
+            kept = record.spec
+            changed = (spec.options, spec.secret) != (kept.options, kept.secret)
+            restart = changed and self._runner.runs(spec.kind)
             await self._save(replace(record, spec=spec, version=record.version + 1))
             feed.spec = spec
             if restart:
@@ -194,6 +205,12 @@ class FeedRegistry:
         """Give a feed a new key; who publishes stays connected."""
         async with self._changing:
             feed, record = self._known(command.feed)
+            if feed.spec.kind is FeedKind.SRT:
+                spec = self._prepared(replace(record.spec, secret=""), None)
+                await self._save(replace(record, spec=spec, version=record.version + 1))
+                feed.spec = spec
+                self._changed(feed)
+                return self._secret(feed, "")
             if feed.spec.kind not in _KEYED:
                 raise SpecError(f"a {feed.spec.kind} feed has no stream key", field="feed")
             key = new_key()
@@ -235,6 +252,15 @@ class FeedRegistry:
             raise missing(feed)
         return found, self._records[feed]
 
+    def _prepared(self, spec: FeedSpec, former: FeedSpec | None, *, wanted: str = "") -> FeedSpec:
+        others = [record.spec for name, record in self._records.items() if name != spec.id]
+        return self._addressed[spec.kind].prepare(spec, former, others, wanted=wanted)
+
+    def _publish_url(self, spec: FeedSpec, *, secret: bool = False) -> str:
+        if spec.kind in self._addressed:
+            return self._addressed[spec.kind].publish_url(spec, secret=secret)
+        return self.publish_base if spec.kind is FeedKind.RTMP else ""
+
     async def _check(self, spec: FeedSpec) -> None:
         if self._runner.runs(spec.kind):
             await self._runner.check(spec)
@@ -256,6 +282,8 @@ class FeedRegistry:
 
     def _secret(self, feed: Feed, key: str) -> FeedSecret:
         url = f"{self.publish_base}/{key}" if key and feed.spec.kind is FeedKind.RTMP else ""
+        if feed.spec.kind is FeedKind.SRT:
+            key, url = feed.spec.secret, self._publish_url(feed.spec, secret=True)
         return FeedSecret(feed=self.view(feed), stream_key=key, publish_url=url)
 
     def _changed(self, feed: Feed) -> None:

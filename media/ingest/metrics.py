@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client.core import Metric
@@ -20,13 +20,29 @@ class Taps(Protocol):
     dropped: int
 
 
-def figures(registry: FeedRegistry, rtmp: RtmpServer, whip: WhipServer, taps: Taps) -> Figures:
+class SrtCounts(Protocol):
+    """What happened to one SRT feed."""
+
+    children: int
+    refused: int
+    dropped: int
+
+    @property
+    def received(self) -> int:
+        """Bytes of media."""
+        ...
+
+
+def figures(
+    registry: FeedRegistry, rtmp: RtmpServer, whip: WhipServer, taps: Taps, srt: Mapping[str, SrtCounts]
+) -> Figures:
     """What `runtime.figures.watched` takes. Feeds are 200 at most, and named by people."""
 
     def read() -> Iterator[Metric]:
         yield from _listener(rtmp)
         yield from _webrtc(whip)
         yield from _feeds(registry)
+        yield from _srt(srt)
         yield counter(
             "gachi_ingest_taps_dropped_total",
             "Packets that workers did not get because they were slow to read.",
@@ -120,5 +136,32 @@ def _feeds(registry: FeedRegistry) -> Iterator[Metric]:
         "gachi_feed_ring_overflows_total",
         "Groups of pictures that were too long to be kept: tuning in waits for the next keyframe.",
         {key: feed.ring.overflows for key, feed in feeds.items()},
+        "feed",
+    )
+
+
+def _srt(feeds: Mapping[str, SrtCounts]) -> Iterator[Metric]:
+    yield counter(
+        "gachi_srt_children_total",
+        "Receiving programs that were started for an SRT feed: one for each sender that came.",
+        {(feed,): each.children for feed, each in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_srt_refused_total",
+        "SRT senders that were turned away, mostly for a wrong passphrase.",
+        {(feed,): each.refused for feed, each in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_srt_dropped_packets_total",
+        "SRT packets that came too late or never: raise the latency of feed or sender.",
+        {(feed,): each.dropped for feed, each in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_srt_received_bytes_total",
+        "Bytes of media from SRT senders.",
+        {(feed,): each.received for feed, each in feeds.items()},
         "feed",
     )

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from media.adapters import ffmpeg_child
 from media.adapters.av_file import FileSource
 from media.adapters.av_testpattern import TestPatternSource
 from media.adapters.feed_socket import FeedSocketServer
 from media.adapters.sql.feeds import SqlFeedStore
+from media.adapters.srt_source import SrtSource
 from media.adapters.webrtc import WebRtcPeer
 from media.contracts import feeds as contract
 from media.contracts.faults import Handler, guarded
@@ -20,7 +22,8 @@ from media.ingest.metrics import figures
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
 from media.ingest.rtmp.session import APP, Limits
 from media.ingest.settings import FeedsSettings, IngestSettings
-from media.ingest.sources import CheckedSource, SourceRunner
+from media.ingest.sources import CheckedSource, OwnListener, SourceRunner
+from media.ingest.srt import Srt, SrtDefaults
 from media.ingest.store import FeedStore
 from media.ingest.whip.server import Peer, Receiver, WhipLimits, WhipServer
 from media.model.errors import SpecError
@@ -58,8 +61,17 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
     """Serve on an open bus and store until the lifeline says stop. Raises `SpecError`, `StoreError`."""
     section = settings[IngestSettings]
     announcer = Announcer(bus)
-    async with SourceRunner(_sources(section)) as runner:
-        registry = FeedRegistry(store, runner, announcer.tell, publish_base=_base(section, section.rtmp_port))
+    srt = Srt(_srt_defaults(section))
+    listener = SrtSource(srt, lambda: ffmpeg_child.program(section.ffmpeg), silence=section.silence_timeout)
+    sources: dict[FeedKind, CheckedSource | OwnListener] = {**_sources(section), FeedKind.SRT: listener}
+    async with SourceRunner(sources) as runner:
+        registry = FeedRegistry(
+            store,
+            runner,
+            announcer.tell,
+            publish_base=_base(section, section.rtmp_port),
+            addressed={FeedKind.SRT: srt},
+        )
         taps = FeedSocketServer(settings.socket(SOCKET), registry.find)
         registry.on_removed(taps.forget)
         rtmp = RtmpServer(registry, host=section.host, port=section.rtmp_port, limits=_limits(section))
@@ -72,7 +84,7 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
             await taps.start()
             async with (
                 serve(bus, guarded({**handlers(registry), **whip.handlers()})),
-                _telling(bus, figures(registry, rtmp, whip, taps), announcer),
+                _telling(bus, figures(registry, rtmp, whip, taps, listener.figures), announcer),
                 asyncio.TaskGroup() as tasks,
             ):
                 works = (rtmp.run(), whip.run(), taps.run(), announcer.run(), _tick(registry))
@@ -120,6 +132,17 @@ def _sources(section: IngestSettings) -> dict[FeedKind, CheckedSource]:
         FeedKind.FILE: FileSource(section.media_dir, any_path=section.any_path),
         FeedKind.TEST: TestPatternSource(),
     }
+
+
+def _srt_defaults(section: IngestSettings) -> SrtDefaults:
+    first = section.srt_port
+    return SrtDefaults(
+        host=section.host,
+        public_host=section.public_host,
+        ports=range(first, min(first + section.srt_ports, 1 << 16)),
+        latency=section.srt_latency,
+        key_length=section.srt_key_length,
+    )
 
 
 def _limits(section: IngestSettings) -> ServerLimits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -31,7 +31,7 @@ class IngestSettings(Section):
 
     section: ClassVar[str] = "ingest"
 
-    host: str = Field(default="0.0.0.0", description="Address that the RTMP port is bound to.")  # noqa: S104 - cameras and phones come from outside; every publisher needs a key
+    host: str = Field(default="0.0.0.0", description="Address that RTMP and SRT ports are bound to.")  # noqa: S104 - cameras and phones come from outside; every publisher needs a key
     rtmp_port: int = Field(default=1935, ge=0, le=65535, description="RTMP port; 0 takes a free one.")
     public_host: str = Field(
         default="localhost", min_length=1, description="Host name or address shown in publish URLs."
@@ -54,6 +54,26 @@ class IngestSettings(Section):
     )
     max_message_mb: int = Field(
         default=8, ge=1, le=8, description="Largest RTMP message in MiB, which is the largest picture."
+    )
+    srt_port: int = Field(
+        default=9710, ge=1024, le=65535, description="First UDP port of SRT feeds: each has one of its own."
+    )
+    srt_ports: int = Field(
+        default=40, ge=0, le=1000, description="How many UDP ports from srt_port on SRT feeds may use."
+    )
+    srt_latency: float = Field(
+        default=0.2,
+        ge=0.02,
+        le=8,
+        description="Seconds that SRT waits for what the network lost, unless the feed or its sender asks for more.",
+    )
+    srt_key_length: Literal[16, 24, 32] = Field(
+        default=16,
+        description="Bytes of the AES key in SRT publish URLs; a sender may take another length.",
+    )
+    ffmpeg: Path | None = Field(
+        default=None,
+        description="An ffmpeg program with SRT to receive with; none takes the one of imageio-ffmpeg.",
     )
     webrtc_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - as above

@@ -1,13 +1,13 @@
-"""Running the sources that do not come to us: files, test patterns."""
+"""Running what is a feed's own: sources that do not come to us (files, test patterns), and listeners of one feed (SRT)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
-from media.ingest.feed import Feed
+from media.ingest.feed import Feed, Publication
 from media.model.errors import MediaError, SpecError
 from media.model.feed import FeedKind, FeedSpec
 from media.ports import FeedSink
@@ -19,6 +19,10 @@ log = logs.get("media.ingest.sources")
 _POLICY = RestartPolicy(at_once=0.5, first=1.0, limit=15.0)
 _STOP_WITHIN = 5.0
 _CHECK_WITHIN = 10.0
+
+
+Publish = Callable[[Callable[[str], None]], Publication]
+"""A feed's door, as `Feed.open`."""
 
 
 class CheckedSource(Protocol):
@@ -33,10 +37,37 @@ class CheckedSource(Protocol):
         ...
 
 
+class Addressed(Protocol):
+    """What feeds of a kind with an address or a secret of their own are made of: pure."""
+
+    def prepare(
+        self, spec: FeedSpec, former: FeedSpec | None, others: Iterable[FeedSpec], *, wanted: str = ""
+    ) -> FeedSpec:
+        """A specification as somebody asked for it → as it is kept, its secrets out of its options.
+
+        `former` is what was kept so far; `others` are the other feeds; `wanted` is the secret for a new one, empty
+        makes one where it needs one. Raises `SpecError` naming the option at fault.
+        """
+        ...
+
+    def publish_url(self, spec: FeedSpec, *, secret: bool) -> str:
+        """Where to push, with what opens it or without; empty where nobody pushes."""
+        ...
+
+
+@runtime_checkable
+class OwnListener(Protocol):
+    """Waits for senders of one feed at a place of the feed's own; a sender that goes away is no end."""
+
+    async def listen(self, current: Callable[[], FeedSpec], publish: Publish) -> None:
+        """Until cancelled. `current` is the specification as it is by then. Raises `SourceError` (may be retried)."""
+        ...
+
+
 class SourceRunner:
     """One task per feed that we run. Enter it as a context; leaving it ends them all."""
 
-    def __init__(self, sources: Mapping[FeedKind, CheckedSource]) -> None:
+    def __init__(self, sources: Mapping[FeedKind, CheckedSource | OwnListener]) -> None:
         self._sources = sources
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -47,7 +78,7 @@ class SourceRunner:
     async def check(self, spec: FeedSpec) -> None:
         """Raises `SpecError` where the feed's options cannot work."""
         source = self._sources.get(spec.kind)
-        if source is not None:
+        if source is not None and not isinstance(source, OwnListener):
             try:
                 async with asyncio.timeout(_CHECK_WITHIN):
                     await source.check(spec)
@@ -84,7 +115,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
             log.error("a source does not stop", task=task.get_name())
 
 
-async def _keep(source: CheckedSource, feed: Feed) -> None:
+async def _keep(source: CheckedSource | OwnListener, feed: Feed) -> None:
     """Run a source again and again until it ends by itself or cannot work."""
 
     async def once() -> None:
@@ -95,8 +126,11 @@ async def _keep(source: CheckedSource, feed: Feed) -> None:
         await service.run()
 
 
-async def _once(source: CheckedSource, feed: Feed) -> None:
+async def _once(source: CheckedSource | OwnListener, feed: Feed) -> None:
     """One run, told on the feed. Raises what the source raises."""
+    if isinstance(source, OwnListener):
+        await source.listen(lambda: feed.spec, feed.open)
+        return
     publication = feed.open(lambda _reason: None)
     publication.connecting(feed.spec.kind.value)
     try:

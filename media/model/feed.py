@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -10,6 +10,7 @@ class FeedKind(StrEnum):
     """How a feed comes in."""
 
     RTMP = "rtmp"
+    SRT = "srt"
     WHIP = "whip"
     FILE = "file"
     TEST = "test"
@@ -39,13 +40,17 @@ class SecondPublisher(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedSpec:
-    """A feed as configured. `options` are the kind's own: `path`, `loop` (file); `width`, `height`, `rate` (test)."""
+    """A feed as configured. `options` are the kind's own: `path`, `loop` (file); `width`, `height`, `rate` (test);
+    `port`, `latency`, `key_length` (srt).
+    """
 
     id: str
     kind: FeedKind
     name: str = ""
     second_publisher: SecondPublisher = SecondPublisher.REFUSE
     options: tuple[tuple[str, str], ...] = ()
+    secret: str = field(default="", repr=False)
+    """What the other side must know or is told, and nobody is shown: the passphrase (srt)."""
 
     def option(self, key: str, default: str = "") -> str:
         """The kind's option `key`."""

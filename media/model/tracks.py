@@ -21,6 +21,12 @@ class Codec(StrEnum):
     VP8 = "vp8"
     AAC = "aac"
     OPUS = "opus"
+    MP2 = "mp2"
+    MP3 = "mp3"
+    AC3 = "ac3"
+    EAC3 = "eac3"
+    PCM_MULAW = "pcm_mulaw"
+    PCM_ALAW = "pcm_alaw"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,13 @@ that behind it), tells ``warm`` and waits for its assignment. Then it runs ``mai
 """
 
 # The standard library's lightest only, until the parent's death is arranged for.
-import ctypes
 import os
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1
+from runtime.supervision.tether import die_with
 
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies (prctl(2)).
-
-    The kernel signals only deaths after the call; a parent that died before it has been replaced in getppid().
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+__all__ = ["die_with", "main"]
 
 
 def main() -> None:

@@ -28,7 +28,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 def record(feed: str, key: str | None = None) -> FeedRecord:
     spec = FeedSpec(
-        feed, FeedKind.RTMP, "한 대의 카메라", SecondPublisher.TAKE_OVER, (("a", "1"), ("b", "둘"))
+        feed,
+        FeedKind.RTMP,
+        "한 대의 카메라",
+        SecondPublisher.TAKE_OVER,
+        (("a", "1"), ("b", "둘")),
+        "비밀 passphrase",
     )
     return FeedRecord(spec, hash_key(key) if key else None, 1, 1_795_375_963_343_272)
 

@@ -76,8 +76,13 @@ def connections(pid: int) -> set[str]:
 
 
 @asynccontextmanager
-async def publishing(url: str, colour: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """ffmpeg pushing to an RTMP address in real time, with a beep each second."""
+async def publishing(
+    url: str, colour: str, *encode: str, form: str = "flv"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """ffmpeg pushing to an address in real time, with a beep each second; RTMP unless `form` is another container.
+
+    `encode` are options over the usual ones.
+    """
     sound = ["-f", "lavfi", "-i", "sine=frequency=440:beep_factor=4:sample_rate=48000"]
     command = [
         ffmpeg(),
@@ -88,8 +93,9 @@ async def publishing(url: str, colour: str) -> AsyncIterator[asyncio.subprocess.
         "-re",
         *sound,
         *_ENCODE,
+        *encode,
         "-f",
-        "flv",
+        form,
         url,
     ]
     process = await asyncio.create_subprocess_exec(

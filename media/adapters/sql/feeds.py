@@ -77,6 +77,7 @@ def _values(record: FeedRecord) -> dict[str, object]:
         "second_publisher": record.spec.second_publisher.value,
         "options": dict(record.spec.options),
         "key_hash": record.key_hash,
+        "secret": record.spec.secret,
         "version": record.version,
         "created_at": record.created_at,
     }
@@ -89,5 +90,6 @@ def _record(row: Mapping[Any, Any]) -> FeedRecord:
         name=row["name"],
         second_publisher=SecondPublisher(row["second_publisher"]),
         options=tuple(sorted((str(key), str(value)) for key, value in row["options"].items())),
+        secret=row["secret"],
     )
     return FeedRecord(spec, row["key_hash"], row["version"], row["created_at"])
