@@ -24,6 +24,11 @@ from web.api import docs
 from web.api.dispatch import Dispatcher, not_allowed
 from web.api.services import Services
 from web.api.table import ROUTES
+from web.auth.accounts import Accounts
+from web.auth.audit import Audit
+from web.auth.lockout import Lockout
+from web.auth.passwords import Passwords
+from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens, wall_micros
 from web.connections import Connections
 from web.health import GatherMetrics, Health
@@ -35,7 +40,7 @@ from web.playback.live import LiveLimits, LiveMedia
 from web.playback.posters import Posters
 from web.playback.replays import ReplayPages, Replays
 from web.playback.upstream import Upstream
-from web.ports import Ask, PosterMaker, ReplayReader, TokenStore
+from web.ports import Ask, PosterMaker, ReplayReader, Stores
 from web.realtime.clients import RealtimeClients
 from web.realtime.hub import Hub
 from web.realtime.metrics import RealtimeMetrics
@@ -47,7 +52,8 @@ from web.whip import ANSWER_SECONDS, Whip
 log = logs.get("web")
 ReplyT = TypeVar("ReplyT", bound=Value)
 
-SWEEP_TOKENS_SECONDS = 600.0
+SWEEP_SECONDS = 600.0
+DAY_MICROS = 86_400_000_000
 SHUTDOWN_SECONDS = 3.0
 """What requests in progress get before their connections are closed."""
 
@@ -57,7 +63,7 @@ class Ports:
     """Everything web needs from the outside."""
 
     bus: Bus
-    tokens: TokenStore
+    stores: Stores
     store: SegmentStore
     replays: ReplayReader
     poster: PosterMaker
@@ -68,6 +74,7 @@ class Ports:
     auth: AuthSettings = field(default_factory=AuthSettings)
     playback: PlaybackSettings = field(default_factory=PlaybackSettings)
     realtime: RealtimeSettings = field(default_factory=RealtimeSettings)
+    passwords: Passwords = field(default_factory=Passwords)
     static: Path = STATIC
     clock: Callable[[], float] = time.monotonic
 
@@ -89,7 +96,21 @@ class Web:
         playback, clock = ports.playback, ports.clock
         self.metrics = WebMetrics(ports.registry)
         self.board = Board(ports.bus, ask)
-        self.tokens = Tokens(ports.tokens, ports.auth.admin_token.get_secret_value(), clock=clock)
+        self._stores = stores = ports.stores
+        self._auth = auth = ports.auth
+        self.tokens = Tokens(
+            stores.tokens, auth.admin_token.get_secret_value(), users=stores.users, clock=clock
+        )
+        self.sessions = Sessions(
+            stores.sessions,
+            self.tokens,
+            idle=auth.session_idle,
+            longest=auth.session_longest,
+            wall=wall_micros,
+        )
+        self.accounts = Accounts(
+            stores.users, ports.passwords, Lockout(stores.tries, wall_micros), wall_micros
+        )
         self.connections = Connections(
             self.metrics,
             limit=ports.http.max_connections,
@@ -128,8 +149,18 @@ class Web:
         self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors)
-        services = Services(ask, self.tokens, ports.store, ports.http, ports.auth, clock)
-        self._token_store = ports.tokens
+        services = Services(
+            ask=ask,
+            tokens=self.tokens,
+            sessions=self.sessions,
+            accounts=self.accounts,
+            audit=Audit(stores.audit, self.metrics, wall_micros, clock),
+            metrics=self.metrics,
+            store=ports.store,
+            http=ports.http,
+            auth=auth,
+            clock=clock,
+        )
         self.app = self._application(ports, services)
 
     def _application(self, ports: Ports, services: Services) -> web.Application:
@@ -152,13 +183,13 @@ class Web:
         return app
 
     async def run(self) -> None:
-        """Follow the channels, drop slow readers, forget expired tokens: until cancelled."""
+        """Follow the channels, drop slow readers, forget what expired: until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.board.run(), name="web.board")
             tasks.create_task(self.connections.run(), name="web.connections")
-            tasks.create_task(self._sweep_tokens(), name="web.tokens")
             tasks.create_task(self._source.run(), name="web.realtime.source")
             tasks.create_task(self.realtime.run(), name="web.realtime")
+            tasks.create_task(self._sweep(), name="web.sweep")
 
     async def close(self) -> None:
         """End fetches and connections to origins."""
@@ -167,13 +198,17 @@ class Web:
         await self.live.close()
         await self._upstream.close()
 
-    async def _sweep_tokens(self) -> None:
+    async def _sweep(self) -> None:
         while True:
+            now = wall_micros()
             try:
-                await self._token_store.sweep(wall_micros())
+                await self._stores.tokens.sweep(now)
+                await self.sessions.sweep()
+                await self._stores.tries.forget(now)
+                await self._stores.audit.prune(now - self._auth.audit_days * DAY_MICROS)
             except CommandError as error:
-                log.warning("expired tokens were not removed", error=str(error))
-            await asyncio.sleep(SWEEP_TOKENS_SECONDS)
+                log.warning("what expired was not removed", error=str(error))
+            await asyncio.sleep(SWEEP_SECONDS)
 
 
 def refuse_other_methods(app: web.Application) -> None:

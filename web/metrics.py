@@ -45,6 +45,17 @@ class WebMetrics:
         self.rate_limited = counter(
             "gachi_api_rate_limited_total", "API requests refused for coming too fast.", "by"
         )
+        self.logins = counter("gachi_logins_total", "Log-ins by password, by result.", "result")
+        for result in ("done", "wrong", "waits", "busy"):
+            self.logins.labels(result)  # told as 0 from the start
+        self.audit_lost = counter(
+            "gachi_audit_lost_total",
+            "Lines that could not be written to the audit log; the process's log has them.",
+        )
+        self.audit_skipped = counter(
+            "gachi_audit_skipped_total",
+            "Refused requests that the audit log leaves out: by nobody, or too many.",
+        )
         self.hls_hits = counter("gachi_hls_hits_total", "Media requests answered from RAM.", "kind")
         self.hls_misses = counter("gachi_hls_misses_total", "Media requests that waited for a fetch.", "kind")
         self.fetches = counter(

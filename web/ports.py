@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from runtime.bus.contract import Command, Value
+from web.auth.ports import AuditStore, SessionStore, TriesStore, UserStore
 from web.auth.roles import Role
 
 ReplyT = TypeVar("ReplyT", bound=Value)
@@ -22,7 +23,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """An API token or log-in session as kept. Times are Unix microseconds, 0 where not."""
+    """An API token as kept. Times are Unix microseconds, 0 where not."""
 
     id: str
     name: str
@@ -33,7 +34,9 @@ class TokenRecord:
     expires: int = 0
     used: int = 0
     parent: str = ""
-    """For a log-in session: the token it was opened with; revoking that ends the session."""
+    """The token it was made with; revoking that revokes this one too."""
+    owner: str = ""
+    """The user it belongs to: it does no more than that one may. Empty for those of the administrator's token."""
 
 
 class TokenStore(Protocol):
@@ -48,11 +51,11 @@ class TokenStore(Protocol):
         ...
 
     async def tokens(self) -> Sequence[TokenRecord]:
-        """All API tokens (no sessions), oldest first."""
+        """All of them, oldest first."""
         ...
 
     async def revoke(self, token: str) -> bool:
-        """Remove it with the sessions opened with it; False where there was none."""
+        """Remove it with the tokens made with it, and their sessions; False where there was none."""
         ...
 
     async def touch(self, token: str, used: int) -> None:
@@ -62,6 +65,17 @@ class TokenStore(Protocol):
     async def sweep(self, now: int) -> int:
         """Remove what expired before `now`; returns how many."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All that accounts keep."""
+
+    tokens: TokenStore
+    users: UserStore
+    sessions: SessionStore
+    tries: TriesStore
+    audit: AuditStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from runtime.settings import Section
+from web.auth.roles import Role
 
 
 class HttpSettings(Section):
@@ -60,6 +61,17 @@ class HttpSettings(Section):
             raise ValueError(f"{error}: give addresses or networks, as 127.0.0.1 or 10.0.0.0/8") from error
 
 
+class UserSeed(BaseModel):
+    """A user made at the start when there is none with this login."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    login: str = Field(description="An e-mail address or a short name.")
+    password: SecretStr
+    role: Role = Role.ADMIN
+    name: str = Field(default="", max_length=120, description="What others see; empty takes the login.")
+
+
 class AuthSettings(Section):
     """Who may do what, how often."""
 
@@ -81,6 +93,22 @@ class AuthSettings(Section):
     address_burst: float = Field(default=100.0, ge=1)
     failure_rate: float = Field(default=0.2, gt=0, description="Wrong tokens per second from one address.")
     failure_burst: float = Field(default=20.0, ge=1)
+    session_idle: float = Field(
+        default=14_400.0, ge=60, le=2_592_000, description="Seconds without a request that end a log-in."
+    )
+    session_longest: float = Field(
+        default=86_400.0, ge=60, le=2_592_000, description="Seconds after which one logs in anew in any case."
+    )
+    audit_days: int = Field(
+        default=365, ge=1, le=36_500, description="Days that lines of the audit log are kept."
+    )
+    seed: list[UserSeed] = Field(
+        default_factory=list,
+        description="Users made at the start. `gachi user add` needs no password in a file.",
+    )
+    show_logins: bool = Field(
+        default=False, description="Whether the seeds' passwords are printed at the start: for a demo alone."
+    )
 
 
 class PlaybackSettings(Section):

@@ -206,7 +206,11 @@ async def _web(origin: str) -> None:
     from media.model.channel import ChannelState
     from runtime.bus.calls import serve
     from runtime.bus.local import LocalBus
+    from runtime.database import Database
+    from runtime.migrations import upgrade
+    from web.adapters.migrations import BRANCH
     from web.adapters.replay import TapeReplayReader
+    from web.adapters.sql import stores
     from web.adapters.stills import stand_in, still_of
     from web.compose import Ports, Web, listening
     from web.settings import HttpSettings
@@ -231,9 +235,10 @@ async def _web(origin: str) -> None:
 
     bus = LocalBus()
     http = HttpSettings(host="127.0.0.1", port=0)
+    database = Database(f"sqlite:///{Path(tempfile.mkdtemp(prefix='gachi-bench-')) / 'web.db'}")
     ports = Ports(
         bus=bus,
-        tokens=_NoTokens(),
+        stores=stores(database),
         store=ObstoreSegmentStore.memory(),
         replays=TapeReplayReader.__new__(TapeReplayReader),  # no replay is asked for
         poster=still_of,
@@ -243,35 +248,11 @@ async def _web(origin: str) -> None:
         http=http,
     )
     site = Web(ports)
-    async with serve(bus, {ListChannels: channels}), listening(site, http) as port:
+    async with database, serve(bus, {ListChannels: channels}), listening(site, http) as port:
+        await upgrade(database, [BRANCH])
         running = asyncio.create_task(site.run())
         print(json.dumps({"port": port}), flush=True)
         await running
-
-
-class _NoTokens:
-    """A token store with nobody in it."""
-
-    async def add(self, record: object) -> None:
-        """Nobody is added."""
-
-    async def find(self, token: str) -> None:
-        """Nobody is known."""
-
-    async def tokens(self) -> list[Any]:
-        """Nobody."""
-        return []
-
-    async def revoke(self, token: str) -> bool:
-        """Nobody to revoke."""
-        return False
-
-    async def touch(self, token: str, used: int) -> None:
-        """Nobody to touch."""
-
-    async def sweep(self, now: int) -> int:
-        """Nothing to sweep."""
-        return 0
 
 
 async def _bare() -> None:

@@ -8,22 +8,19 @@ import pytest
 from runtime.bus.contract import CommandError, Fault
 from runtime.migrations import upgrade
 from tests.support import databases
-from tests.support.sites import MemoryTokens
 from web.adapters.migrations import BRANCH
-from web.adapters.sql import SqlTokenStore
+from web.adapters.sql import SqlTokenStore, stores
+from web.auth.ports import SessionRecord, UserRecord
 from web.auth.roles import Role
-from web.auth.tokens import Tokens
-from web.ports import TokenRecord, TokenStore
+from web.auth.tokens import Identity, Tokens
+from web.ports import Stores, TokenRecord
 
 
-@pytest.fixture(params=["memory", *databases.KINDS])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TokenStore]:
-    if request.param == "memory":
-        yield MemoryTokens()
-        return
+@pytest.fixture(params=databases.KINDS)
+async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     async with databases.fresh(request.param, tmp_path) as database:
         await upgrade(database, [BRANCH])
-        yield SqlTokenStore(database)
+        yield stores(database)
 
 
 def record(name: str, created: int, **more: int | str) -> TokenRecord:
@@ -31,47 +28,56 @@ def record(name: str, created: int, **more: int | str) -> TokenRecord:
     return TokenRecord(role=Role.STAFF, **fields)  # type: ignore[arg-type]  # the mixture is the test's own
 
 
-async def test_what_is_kept_comes_back(store: TokenStore) -> None:
+def user(name: str, role: Role, **more: int | bool) -> UserRecord:
+    return UserRecord(name, name, name, role, "hash", created=1, changed=1, **more)  # type: ignore[arg-type]  # as above
+
+
+async def test_what_is_kept_comes_back(kept: Stores) -> None:
     one = record("a", 5, expires=9)
-    await store.add(one)
-    assert await store.find("a") == one
-    assert await store.find("b") is None
-    await store.touch("a", 7)
-    found = await store.find("a")
+    await kept.tokens.add(one)
+    assert await kept.tokens.find("a") == one
+    assert await kept.tokens.find("b") is None
+    await kept.tokens.touch("a", 7)
+    found = await kept.tokens.find("a")
     assert found is not None
     assert found.used == 7
 
 
-async def test_tokens_are_listed_oldest_first_without_sessions(store: TokenStore) -> None:
-    await store.add(record("b", 2))
-    await store.add(record("a", 1))
-    await store.add(record("s", 3, parent="a"))
-    assert [each.id for each in await store.tokens()] == ["a", "b"]
+async def test_tokens_are_listed_oldest_first(kept: Stores) -> None:
+    await kept.tokens.add(record("b", 2))
+    await kept.tokens.add(record("a", 1))
+    await kept.tokens.add(record("c", 3, parent="a"))
+    assert [each.id for each in await kept.tokens.tokens()] == ["a", "b", "c"]
 
 
-async def test_revoking_ends_the_sessions_too(store: TokenStore) -> None:
-    await store.add(record("a", 1))
-    await store.add(record("s", 2, parent="a"))
-    await store.add(record("b", 3))
-    assert await store.revoke("a")
-    assert not await store.revoke("a")
-    assert await store.find("s") is None
-    assert await store.find("b") is not None
+async def test_revoking_ends_what_was_made_with_it_and_the_sessions(kept: Stores) -> None:
+    await kept.tokens.add(record("a", 1))
+    await kept.tokens.add(record("c", 2, parent="a"))
+    await kept.tokens.add(record("d", 2, parent="c"))
+    await kept.tokens.add(record("b", 3))
+    for token in ("a", "d", "b"):
+        await kept.sessions.open(SessionRecord(f"s-{token}", "x", 1, 1, 9, token=token))
+    assert await kept.tokens.revoke("a")
+    assert not await kept.tokens.revoke("a")
+    assert [each.id for each in await kept.tokens.tokens()] == ["b"]
+    assert await kept.sessions.session("s-a") is None
+    assert await kept.sessions.session("s-d") is None
+    assert await kept.sessions.session("s-b") is not None
 
 
-async def test_sweeping_takes_the_expired_alone(store: TokenStore) -> None:
-    await store.add(record("old", 1, expires=10))
-    await store.add(record("young", 1, expires=11))
-    await store.add(record("ever", 1))
-    assert await store.sweep(10) == 1
-    assert await store.find("old") is None
-    assert await store.find("young") is not None
-    assert await store.find("ever") is not None
+async def test_sweeping_takes_the_expired_alone(kept: Stores) -> None:
+    await kept.tokens.add(record("old", 1, expires=10))
+    await kept.tokens.add(record("young", 1, expires=11))
+    await kept.tokens.add(record("ever", 1))
+    assert await kept.tokens.sweep(10) == 1
+    assert await kept.tokens.find("old") is None
+    assert await kept.tokens.find("young") is not None
+    assert await kept.tokens.find("ever") is not None
 
 
-async def test_tokens_over_the_store(store: TokenStore) -> None:
+async def test_tokens_over_the_store(kept: Stores) -> None:
     now = [1_000_000]
-    tokens = Tokens(store, "admin-text", wall=lambda: now[0])
+    tokens = Tokens(kept.tokens, "admin-text", users=kept.users, wall=lambda: now[0])
     made, text = await tokens.create("edge", Role.HOST, expires=2_000_000)
     assert text not in made.digest
     identity = await tokens.verify(text)
@@ -91,13 +97,33 @@ async def test_tokens_over_the_store(store: TokenStore) -> None:
     admin = await tokens.verify("admin-text")
     assert admin is not None
     assert admin.role is Role.ADMIN
-    session = await tokens.open_session(identity)
-    assert await tokens.verify(session) is not None
     now[0] = 2_000_000
-    assert await Tokens(store, wall=lambda: now[0]).verify(text) is None, "expired"
-    await tokens.revoke(made.id)
-    assert await tokens.verify(session) is None
-    assert await Tokens(store).verify("") is None, "no admin token set: an empty one opens nothing"
+    assert await Tokens(kept.tokens, users=kept.users, wall=lambda: now[0]).verify(text) is None, "expired"
+    none = Tokens(kept.tokens, users=kept.users)
+    assert await none.verify("") is None, "no admin token set: an empty one opens nothing"
+
+
+async def test_a_token_does_no_more_than_its_owner(kept: Stores) -> None:
+    await kept.users.add(user("u", Role.STAFF))
+    tokens = Tokens(kept.tokens, users=kept.users)
+    owner = Identity("u", "u", Role.STAFF, user="u")
+    made, text = await tokens.create("edge", Role.STAFF, maker=owner)
+    assert made.owner == "u"
+    holder = await tokens.verify(text)
+    assert holder is not None
+    assert (holder.role, holder.user, holder.token) == (Role.STAFF, "u", made.id)
+    child, _ = await tokens.create("child", Role.HOST, maker=holder)
+    assert (child.parent, child.owner) == (made.id, "u")
+    await kept.users.save(user("u", Role.VIEWER, version=2), was=1)
+    tokens.forget()
+    lower = await tokens.verify(text)
+    assert lower is not None
+    assert lower.role is Role.VIEWER
+    await kept.users.save(user("u", Role.STAFF, version=3, disabled=True), was=2)
+    tokens.forget()
+    assert await tokens.verify(text) is None
+    assert await kept.users.remove("u")
+    assert await kept.tokens.tokens() == []
 
 
 async def test_an_error_says_what_the_database_said(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,44 +19,19 @@ from pydantic import SecretStr
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.model.errors import NotFoundError
 from runtime.bus.local import LocalBus
+from runtime.database import Database
+from runtime.migrations import upgrade
 from tests.support.owners import Owners
+from web.adapters.migrations import BRANCH
+from web.adapters.sql import stores
 from web.adapters.stills import stand_in, still_of
+from web.auth.passwords import Passwords
 from web.compose import Ports, Web, listening
-from web.ports import ReplayTape, TokenRecord
+from web.ports import ReplayTape, Stores
+from web.realtime.settings import RealtimeSettings
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 
 ADMIN = "the-administrators-token"
-
-
-class MemoryTokens:
-    """A `TokenStore` that forgets at the end."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, TokenRecord] = {}
-
-    async def add(self, record: TokenRecord) -> None:
-        self.records[record.id] = record
-
-    async def find(self, token: str) -> TokenRecord | None:
-        return self.records.get(token)
-
-    async def tokens(self) -> Sequence[TokenRecord]:
-        return sorted((r for r in self.records.values() if not r.parent), key=lambda r: r.created)
-
-    async def revoke(self, token: str) -> bool:
-        found = self.records.pop(token, None)
-        self.records = {key: r for key, r in self.records.items() if r.parent != token}
-        return found is not None
-
-    async def touch(self, token: str, used: int) -> None:
-        if token in self.records:
-            self.records[token] = replace(self.records[token], used=used)
-
-    async def sweep(self, now: int) -> int:
-        old = [key for key, record in self.records.items() if 0 < record.expires <= now]
-        for key in old:
-            del self.records[key]
-        return len(old)
 
 
 class MemoryReplays:
@@ -147,7 +122,7 @@ class Site:
     client: aiohttp.ClientSession
     web: Web
     owners: Owners
-    tokens: MemoryTokens
+    stores: Stores
     replays: MemoryReplays
     store: ObstoreSegmentStore
     registry: CollectorRegistry
@@ -166,6 +141,28 @@ class Site:
             return await response.json(content_type=None) if text else None
 
 
+_migrated: bytes = b""
+
+
+@asynccontextmanager
+async def database_at(path: Path) -> AsyncIterator[Database]:
+    """A new SQLite with web's tables; they are made once a run and copied."""
+    global _migrated  # noqa: PLW0603 - what a run has made once
+    if not _migrated:
+        async with Database(f"sqlite:///{path}") as making:
+            await upgrade(making, [BRANCH])
+        _migrated = await asyncio.to_thread(path.read_bytes)
+    else:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(path.write_bytes, _migrated)
+    async with Database(f"sqlite:///{path}") as database:
+        yield database
+
+
+FAST = 64
+"""KiB of memory for a password's hash in tests: the count of log-ins is tested here, not argon2."""
+
+
 @asynccontextmanager
 async def site(
     tmp_path: Path,
@@ -173,40 +170,46 @@ async def site(
     http: HttpSettings | None = None,
     auth: AuthSettings | None = None,
     playback: PlaybackSettings | None = None,
+    realtime: RealtimeSettings | None = None,
 ) -> AsyncIterator[Site]:
     """Everything running, nothing in it."""
     bus, registry = LocalBus(), CollectorRegistry()
-    owners, tokens, replays = Owners(bus), MemoryTokens(), MemoryReplays()
-    store = ObstoreSegmentStore.memory()
+    async with database_at(tmp_path / "web.db") as database:
+        owners, replays = Owners(bus), MemoryReplays()
+        store = ObstoreSegmentStore.memory()
 
-    async def gather() -> bytes:
-        return generate_latest(registry)
+        async def gather() -> bytes:
+            return generate_latest(registry)
 
-    http = http or HttpSettings(host="127.0.0.1", port=0)
-    ports = Ports(
-        bus=bus,
-        tokens=tokens,
-        store=store,
-        replays=replays,
-        poster=still_of,
-        stand_in=stand_in,
-        registry=registry,
-        gather=gather,
-        http=http,
-        auth=auth or AuthSettings(admin_token=SecretStr(ADMIN)),
-        playback=playback or PlaybackSettings(),
-        static=tmp_path / "static",
-    )
-    made = Web(ports)
-    async with owners.serving(), listening(made, http) as port, aiohttp.ClientSession() as client:
-        running = asyncio.create_task(made.run())
-        try:
-            await until(lambda: made.board.known)
-            yield Site(f"http://127.0.0.1:{port}", client, made, owners, tokens, replays, store, registry)
-        finally:
-            running.cancel()
-            await asyncio.wait([running])
-            await bus.close()
+        http = http or HttpSettings(host="127.0.0.1", port=0)
+        ports = Ports(
+            bus=bus,
+            stores=stores(database),
+            passwords=Passwords(FAST),
+            store=store,
+            replays=replays,
+            poster=still_of,
+            stand_in=stand_in,
+            registry=registry,
+            gather=gather,
+            http=http,
+            auth=auth or AuthSettings(admin_token=SecretStr(ADMIN)),
+            playback=playback or PlaybackSettings(),
+            realtime=realtime or RealtimeSettings(),
+            static=tmp_path / "static",
+        )
+        made = Web(ports)
+        async with owners.serving(), listening(made, http) as port, aiohttp.ClientSession() as client:
+            running = asyncio.create_task(made.run())
+            try:
+                await until(lambda: made.board.known)
+                yield Site(
+                    f"http://127.0.0.1:{port}", client, made, owners, ports.stores, replays, store, registry
+                )
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+                await bus.close()
 
 
 async def until(condition: Any, timeout: float = 10.0) -> None:

@@ -16,11 +16,12 @@ from runtime import logs
 from runtime.bus.contract import CommandError
 from web.api.routing import PREFIX, Answer, Call, Route
 from web.api.services import Services
-from web.api.tokens import COOKIE
+from web.api.session import COOKIE
 from web.api.wire import Wire
+from web.auth.audit import Trail, changes_of
 from web.auth.clients import Client, Proxies
 from web.auth.limits import Buckets, Rate
-from web.auth.tokens import SESSION_SECONDS, Identity
+from web.auth.tokens import Identity
 from web.metrics import WebMetrics
 from web.problems import catalogue
 from web.problems.answer import ProblemError, from_command, from_validation
@@ -79,32 +80,52 @@ class Dispatcher:
         return handle
 
     async def _answered(self, route: Route, request: web.Request) -> web.StreamResponse:
+        client = self.client(request)
+        named = "/".join(request.match_info.values())
+        trail = self._services.audit.trail(route.method, route.operation, named, client.address)
         try:
-            caller = await self.identify(request)
-            self._limit(request, caller)
-            if route.role is not None and (caller is None or not caller.role.covers(route.role)):
-                _refuse(route, caller)
-            self._check_site(request, caller)
-            if route.credential:
-                self._check_failures(request)
-            call = Call(
-                request, self._services, caller, _query(route, request), await self._body(route, request)
-            )
-            return _response(route, await route.handler(call), self.client(request))
-        except ProblemError as problem:
-            if route.credential and problem.kind is catalogue.UNAUTHENTICATED:
-                self._failures.take(self.client(request).address, self._services.clock())
-            return problem.response(request)
+            response, problem = await self._worked(route, request, client, trail), ""
+        except ProblemError as error:
+            if route.credential and error.kind is catalogue.UNAUTHENTICATED:
+                self._failures.take(client.address, self._services.clock())
+            response, problem = error.response(request), error.kind.slug
         except CommandError as error:
-            return from_command(error).response(request)
+            told = from_command(error)
+            response, problem = told.response(request), told.kind.slug
         except web.HTTPRequestEntityTooLarge:
-            return ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body).response(request)
+            told = ProblemError(catalogue.TOO_LARGE, limit=self._services.http.max_body)
+            response, problem = told.response(request), told.kind.slug
         except (ConnectionError, TimeoutError):
             # The client left, or was dropped, in the middle of an answer: aiohttp finds the connection closed.
-            return web.Response(status=499)
+            response, problem = web.Response(status=499), ""
         except Exception:
             log.exception("an API request failed", operation=route.operation)
-            return ProblemError(catalogue.INTERNAL).response(request)
+            response, problem = ProblemError(catalogue.INTERNAL).response(request), catalogue.INTERNAL.slug
+        if route.method not in _SAFE:
+            await trail.end(response.status, problem)
+        return response
+
+    async def _worked(
+        self, route: Route, request: web.Request, client: Client, trail: Trail
+    ) -> web.StreamResponse:
+        caller = await self.identify(request)
+        trail.by(caller)
+        self._limit(request, caller)
+        if route.role is not None and (caller is None or not caller.role.covers(route.role)):
+            _refuse(route, caller)
+        self._check_site(request, caller)
+        query, body = _query(route, request), await self._body(route, request)
+        if route.credential and getattr(body, route.credential) is not None:
+            self._check_failures(request)
+        if not route.credential:
+            trail.gives(changes_of(body))
+            if route.method not in _SAFE:
+                await trail.begin(strict=route.strict)
+        call = Call(request, self._services, caller, query, body, client, trail)
+        answer = await route.handler(call)
+        if isinstance(answer, Answer) and (made := answer.headers.get("Location")):
+            trail.about(made.rpartition("/")[2])
+        return self._response(route, answer, client)
 
     # --- who is asking
 
@@ -118,7 +139,7 @@ class Dispatcher:
         if header is None:
             cookie = request.cookies.get(COOKIE, "")
             # An old cookie makes a guest, not an error: the page must show, and tell that one may log in again.
-            return await self._services.tokens.verify(cookie) if cookie else None
+            return await self._services.sessions.verify(cookie) if cookie else None
         self._check_failures(request)
         scheme, _, text = header.partition(" ")
         identity = await self._services.tokens.verify(text.strip()) if scheme.lower() == "bearer" else None
@@ -147,14 +168,18 @@ class Dispatcher:
             raise _too_many(wait)
 
     def _check_site(self, request: web.Request, caller: Identity | None) -> None:
-        """With the cookie, changes only from our own pages (Fetch Metadata; Origin for older browsers)."""
+        """With the cookie, changes only from our own pages: Fetch Metadata; Origin where that is not sent (plain HTTP).
+        Every browser sends one of them with a change, and a page cannot forge either; who sends none is no browser.
+        """
         if request.method in _SAFE or hdrs.AUTHORIZATION in request.headers:
             return
         if caller is None and hdrs.COOKIE not in request.headers and hdrs.ORIGIN not in request.headers:
             return
         site = request.headers.get("Sec-Fetch-Site")
         origin = request.headers.get(hdrs.ORIGIN)
-        same = site == "same-origin" if site else origin is None or origin.partition("://")[2] == request.host
+        # A proxy may ask us by another name than its own: the one that people see is ours too.
+        own = {request.host, self._services.http.public_url.partition("://")[2].rstrip("/")} - {""}
+        same = site == "same-origin" if site else origin is None or origin.partition("://")[2] in own
         if not same:
             raise ProblemError(catalogue.CROSS_SITE)
 
@@ -183,6 +208,40 @@ class Dispatcher:
             return route.body.model_validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
             raise from_validation(error) from error
+
+    # --- what is answered
+
+    def _response(
+        self, route: Route, answer: Answer | web.StreamResponse, client: Client
+    ) -> web.StreamResponse:
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        headers = {**JSON_HEADERS, **answer.headers}
+        if answer.version is not None:
+            headers["ETag"] = f'"{answer.version}"'
+        status = answer.status or route.status
+        body = answer.body.model_dump_json().encode() if answer.body is not None else None
+        response = web.Response(
+            body=body,
+            status=status,
+            headers=headers,
+            content_type="application/json" if body is not None else None,
+        )
+        if answer.cookie is not None:
+            # Lax, not Strict: a link to a download that somebody was sent works; changes need `_check_site` anyway.
+            if answer.cookie:
+                response.set_cookie(
+                    COOKIE,
+                    answer.cookie,
+                    max_age=self._services.sessions.longest,
+                    httponly=True,
+                    samesite="Lax",
+                    secure=client.secure,
+                    path="/",
+                )
+            else:
+                response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax", secure=client.secure)
+        return response
 
 
 def parse_json(raw: bytes) -> object:
@@ -255,37 +314,6 @@ def _refuse(route: Route, caller: Identity | None) -> NoReturn:
 
 def _too_many(seconds: int) -> ProblemError:
     return ProblemError(catalogue.TOO_MANY, seconds=seconds, headers={"Retry-After": str(seconds)})
-
-
-def _response(route: Route, answer: Answer | web.StreamResponse, client: Client) -> web.StreamResponse:
-    if isinstance(answer, web.StreamResponse):
-        return answer
-    headers = {**JSON_HEADERS, **answer.headers}
-    if answer.version is not None:
-        headers["ETag"] = f'"{answer.version}"'
-    status = answer.status or route.status
-    body = answer.body.model_dump_json().encode() if answer.body is not None else None
-    response = web.Response(
-        body=body,
-        status=status,
-        headers=headers,
-        content_type="application/json" if body is not None else None,
-    )
-    if answer.cookie is not None:
-        # Strict: no other site's link may carry a log-in into a page of ours.
-        if answer.cookie:
-            response.set_cookie(
-                COOKIE,
-                answer.cookie,
-                max_age=SESSION_SECONDS,
-                httponly=True,
-                samesite="Strict",
-                secure=client.secure,
-                path="/",
-            )
-        else:
-            response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict", secure=client.secure)
-    return response
 
 
 def not_allowed(methods: Sequence[str]) -> HttpHandler:

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from runtime.bus.contract import Command, CommandError, Fault, Value
 from web.api.wire import Wire
+from web.auth.audit import Trail
+from web.auth.clients import Client
 from web.auth.roles import Role
 from web.auth.tokens import Identity
 from web.problems import catalogue
@@ -39,6 +41,9 @@ class Call:
     caller: Identity | None
     query: Wire | None
     body: Wire | None
+    client: Client
+    trail: Trail
+    """What the audit log says of it."""
 
     @property
     def role(self) -> Role | None:
@@ -117,8 +122,10 @@ class Route:
     """Type of the answer; with another than JSON the handler streams it by itself (`response` is then one line)."""
     versioned: bool = False
     """Answers carry an ETag; with PUT, PATCH and DELETE the request may carry If-Match."""
-    credential: bool = False
-    """The body carries a token: wrong ones are counted, and many of them refused, as in the header."""
+    credential: str = ""
+    """The body's field that carries a token: wrong ones are counted, and many of them refused, as in the header. The
+    handler itself begins the audit log's line, when it knows whose log-in it is.
+    """
     problems: Sequence[Kind] = ()
     """Kinds beyond those that every route may answer with."""
     note: str = ""
@@ -127,6 +134,11 @@ class Route:
     def operation(self) -> str:
         """The operation's id in the OpenAPI document, and its label in metrics: the handler's name."""
         return self.handler.__name__
+
+    @property
+    def strict(self) -> bool:
+        """Whether it is refused where the audit log cannot be written: it says who may do what."""
+        return self.role is Role.ADMIN or self.tag in {"users", "tokens", "session"}
 
 
 def check_version(wanted: int | None, present: int) -> None:

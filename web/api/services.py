@@ -7,7 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from media.ports import SegmentStore
+from web.auth.accounts import Accounts
+from web.auth.audit import Audit
+from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens
+from web.metrics import WebMetrics
 from web.ports import Ask
 from web.settings import AuthSettings, HttpSettings
 
@@ -18,6 +22,10 @@ class Services:
 
     ask: Ask
     tokens: Tokens
+    sessions: Sessions
+    accounts: Accounts
+    audit: Audit
+    metrics: WebMetrics
     store: SegmentStore
     http: HttpSettings
     auth: AuthSettings

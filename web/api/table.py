@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from web.api import channels, feeds, recordings, shows, tokens, wire
+from web.api import audit, channels, feeds, recordings, session, shows, tokens, users, wire
+from web.api import wire_accounts as accounts
 from web.api.routing import Route
 from web.auth.roles import Role
 from web.problems import catalogue
 
 VIEWER, HOST, STAFF, ADMIN = Role.VIEWER, Role.HOST, Role.STAFF, Role.ADMIN
-_CHANNEL, _FEED, _SHOW = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}"
+_CHANNEL, _FEED, _SHOW, _USER = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}", "/users/{user}"
 _STATE = (catalogue.CONFLICT,)
 
 ROUTES: tuple[Route, ...] = (
@@ -76,17 +77,42 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/jobs/{job}", HOST, "Get a job", recordings.get_job, "jobs", response=wire.Job),
     Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
           response=wire.Storage),
+    # --- users
+    Route("GET", "/users", ADMIN, "List users", users.list_users, "users",
+          query=wire.PageQuery, response=accounts.UserPage),
+    Route("POST", "/users", ADMIN, "Create a user", users.create_user, "users",
+          body=accounts.UserCreate, response=accounts.User, status=201, versioned=True, problems=_STATE),
+    Route("GET", _USER, ADMIN, "Get a user", users.get_user, "users", response=accounts.User, versioned=True),
+    Route("PATCH", _USER, ADMIN, "Change a user", users.patch_user, "users",
+          body=accounts.UserPatch, response=accounts.User, versioned=True, problems=_STATE,
+          note="With the role, or disabled, the user's sessions end at once. The last administrator stays one."),
+    Route("DELETE", _USER, ADMIN, "Delete a user with sessions and tokens", users.delete_user, "users",
+          status=204, versioned=True, problems=_STATE),
+    Route("POST", f"{_USER}/password", ADMIN, "Give a user a new password", users.set_user_password, "users",
+          body=accounts.PasswordSet, response=accounts.User, versioned=True, note="The user's sessions end at once."),
+    Route("DELETE", f"{_USER}/sessions", ADMIN, "Log a user out everywhere", users.end_user_sessions, "users", status=204),
     # --- tokens
-    Route("GET", "/tokens", ADMIN, "List API tokens", tokens.list_tokens, "tokens",
-          query=wire.PageQuery, response=wire.TokenPage),
-    Route("POST", "/tokens", ADMIN, "Create an API token", tokens.create_token, "tokens",
-          body=wire.TokenCreate, response=wire.TokenCreated, status=201,
-          note="The token's text is in this answer and never again."),
-    Route("DELETE", "/tokens/{token}", ADMIN, "Revoke an API token", tokens.revoke_token, "tokens", status=204),
-    Route("GET", "/session", None, "Who am I", tokens.get_session, "session", response=wire.Session),
-    Route("POST", "/session", None, "Log in with a token", tokens.open_session, "session",
-          body=wire.SessionCreate, response=wire.Session, status=201, credential=True, problems=(catalogue.UNAUTHENTICATED,),
-          note="Sets a cookie for this site's pages."),
-    Route("DELETE", "/session", None, "Log out", tokens.close_session, "session", status=204),
+    Route("GET", "/tokens", HOST, "List API tokens", tokens.list_tokens, "tokens",
+          query=wire.PageQuery, response=accounts.TokenPage, note="One's own; administrators see all."),
+    Route("POST", "/tokens", HOST, "Create an API token", tokens.create_token, "tokens",
+          body=accounts.TokenCreate, response=accounts.TokenCreated, status=201,
+          note="With one's own role at most. The token's text is in this answer and never again."),
+    Route("DELETE", "/tokens/{token}", HOST, "Revoke an API token", tokens.revoke_token, "tokens", status=204,
+          note="One's own; administrators any."),
+    # --- session
+    Route("GET", "/session", None, "Who am I", session.get_session, "session", response=accounts.Session),
+    Route("POST", "/session", None, "Log in", session.open_session, "session",
+          body=accounts.SessionCreate, response=accounts.Session, status=201, credential="token",
+          problems=(catalogue.UNAUTHENTICATED, catalogue.WRONG_LOGIN, catalogue.TRIES),
+          note="With login and password, or with a token. Sets a cookie for this site's pages."),
+    Route("DELETE", "/session", None, "Log out", session.close_session, "session",
+          query=accounts.SessionEnd, status=204),
+    Route("POST", "/session/password", VIEWER, "Change one's own password", session.change_password, "session",
+          body=accounts.PasswordChange, response=accounts.Session,
+          problems=(catalogue.WRONG_LOGIN, catalogue.TRIES, catalogue.CONFLICT, catalogue.STALE),
+          note="All other sessions end; this one goes on with a new cookie."),
+    # --- audit
+    Route("GET", "/audit", ADMIN, "Read the audit log", audit.list_audit, "audit",
+          query=accounts.AuditQuery, response=accounts.AuditPage, problems=(catalogue.INVALID,)),
 )  # fmt: skip
 """The order is the order of the document."""

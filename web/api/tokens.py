@@ -1,10 +1,12 @@
-"""Handlers: API tokens and the caller's own session."""
+"""Handlers: API tokens."""
 
 from __future__ import annotations
 
 from runtime.bus.contract import CommandError, Fault
-from web.api import wire
+from web.api import wire_accounts as wire
 from web.api.routing import Answer, Call, page_of
+from web.api.wire import PageQuery, maybe_time_of, micros_of, time_of
+from web.auth.roles import Role
 from web.auth.tokens import wall_micros
 from web.ports import TokenRecord
 from web.problems import catalogue
@@ -17,9 +19,10 @@ def token_of(record: TokenRecord) -> wire.Token:
         id=record.id,
         name=record.name,
         role=record.role,
-        created=wire.time_of(record.created),
-        expires=wire.maybe_time_of(record.expires),
-        used=wire.maybe_time_of(record.used),
+        user=record.owner or None,
+        created=time_of(record.created),
+        expires=maybe_time_of(record.expires),
+        used=maybe_time_of(record.used),
     )
 
 
@@ -27,57 +30,49 @@ def _age_key(record: TokenRecord) -> str:
     return f"{record.created:018d}.{record.id}"
 
 
+def _may_see(call: Call, record: TokenRecord) -> bool:
+    """An administrator all; others their own, and those that they made."""
+    caller = call.caller
+    if caller is None:
+        return False
+    own = caller.user != "" and record.owner == caller.user
+    made = caller.token != "" and caller.token in {record.id, record.parent}
+    return own or made or caller.role.covers(Role.ADMIN)
+
+
 async def list_tokens(call: Call) -> Answer:
-    """API tokens, oldest first; log-in sessions are not among them."""
-    query = call.asks(wire.PageQuery)
-    records = sorted(await call.services.tokens.store.tokens(), key=_age_key)
-    page, following = page_of(records, _age_key, limit=query.limit, cursor=query.cursor)
+    """The caller's API tokens, an administrator's answer has all; oldest first."""
+    query = call.asks(PageQuery)
+    records = await call.services.tokens.store.tokens()
+    seen = sorted((record for record in records if _may_see(call, record)), key=_age_key)
+    page, following = page_of(seen, _age_key, limit=query.limit, cursor=query.cursor)
     return Answer(wire.TokenPage(items=[token_of(record) for record in page], next=following))
 
 
 async def create_token(call: Call) -> Answer:
-    """Make an API token; the answer alone carries its text."""
-    body = call.reads(wire.TokenCreate)
+    """Make an API token; the answer alone carries its text. It can never do more than its maker, nor for longer."""
+    body, caller = call.reads(wire.TokenCreate), call.caller
+    if caller is None or not caller.role.covers(body.role):
+        raise ProblemError(catalogue.FORBIDDEN, role=body.role.value)
     expires = 0
     if body.expires is not None:
         try:
-            expires = wire.micros_of(body.expires)
+            expires = micros_of(body.expires)
         except ValueError as error:
             raise CommandError(Fault.INVALID, "there is no such date", field="expires") from error
         if expires <= wall_micros():
             raise CommandError(Fault.INVALID, "expires is in the past", field="expires")
-    record, text = await call.services.tokens.create(body.name, body.role, expires=expires)
+    maker = await call.services.tokens.store.find(caller.token) if caller.token else None
+    if maker is not None and maker.expires:
+        expires = min(expires or maker.expires, maker.expires)
+    record, text = await call.services.tokens.create(body.name, body.role, expires=expires, maker=caller)
+    call.trail.about(record.id)
     return Answer(wire.TokenCreated(**token_of(record).model_dump(), token=text))
 
 
 async def revoke_token(call: Call) -> Answer:
-    """End a token, with the sessions that were opened with it."""
-    if not await call.services.tokens.revoke(call.path("token")):
+    """End a token, with what was made with it and the sessions that were opened with it."""
+    record = await call.services.tokens.store.find(call.path("token"))
+    if record is None or not _may_see(call, record) or not await call.services.tokens.revoke(record.id):
         raise ProblemError(catalogue.NOT_FOUND)
     return Answer()
-
-
-async def get_session(call: Call) -> Answer:
-    """Who the caller is."""
-    name = call.caller.name if call.caller else ""
-    return Answer(wire.Session(role=call.role, name=name, user=None, login=""))
-
-
-async def open_session(call: Call) -> Answer:
-    """Log in: exchange a token for a cookie that scripts cannot read."""
-    identity = await call.services.tokens.verify(call.reads(wire.SessionCreate).token or "")
-    if identity is None:
-        raise ProblemError(catalogue.UNAUTHENTICATED)
-    text = await call.services.tokens.open_session(identity)
-    return Answer(wire.Session(role=identity.role, name=identity.name, user=None, login=""), cookie=text)
-
-
-async def close_session(call: Call) -> Answer:
-    """Log out: the session ends, and the cookie goes."""
-    if call.caller is not None and call.request.cookies.get(COOKIE):
-        await call.services.tokens.revoke(call.caller.id)
-    return Answer(cookie="")
-
-
-COOKIE = "gachi_session"
-"""Name of the log-in cookie."""

@@ -15,7 +15,6 @@ from media.contracts.jobs import JobState
 from media.model.channel import ChannelState
 from media.model.feed import FeedKind, FeedPhase, SecondPublisher
 from studio.contracts.shows import ShowState
-from web.auth.roles import Role
 
 ID = r"[a-z0-9][a-z0-9-]{0,39}"
 """Grammar of ids that people choose (channels, feeds)."""
@@ -391,59 +390,3 @@ class Job(Wire):
     progress: float = Field(description="0 to 1.")
     reason: str
     size: int = Field(description="Bytes of the result, once done.")
-
-
-# --- tokens ----------------------------------------------------------------------------------------------------------
-
-
-class TokenCreate(Wire):
-    """A new API token."""
-
-    name: str = Field(min_length=1, max_length=120, description="Whom or what it is for.")
-    role: Role
-    expires: Time | None = None
-
-
-class Token(Wire):
-    """An API token; its text is not kept."""
-
-    id: str
-    name: str
-    role: Role
-    created: Time
-    expires: Time | None
-    used: Time | None = Field(description="Last used, to the minute.")
-
-
-class TokenCreated(Token):
-    """A new token with its text: the only time it is shown."""
-
-    token: str
-
-
-class TokenPage(Wire):
-    """Tokens, oldest first."""
-
-    items: list[Token]
-    next: str | None
-
-
-class Session(Wire):
-    """Who the caller is."""
-
-    role: Role | None = Field(description="Null without a log-in or token.")
-    name: str
-    user: str | None = Field(description="The user's id; null for a guest, and for a token of nobody.")
-    login: str = Field(description="What the user logs in with; empty for a guest, and for a token.")
-
-
-class SessionCreate(Wire):
-    """Log in with login and password, or with a token; the answer sets a cookie."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["login", "password"]}, {"required": ["token"]}]}
-    )
-
-    login: str | None = Field(default=None, min_length=1, max_length=100)
-    password: str | None = Field(default=None, min_length=1, max_length=200)
-    token: str | None = Field(default=None, min_length=1, max_length=200)

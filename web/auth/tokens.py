@@ -1,4 +1,4 @@
-"""API tokens and log-in sessions: made once, shown once, kept as a digest, compared in constant time."""
+"""API tokens: made once, shown once, kept as a digest, compared in constant time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from web.auth.ports import UserStore
 from web.auth.roles import Role
 from web.ports import TokenRecord, TokenStore
 
 PREFIX = "gl"
 """Token texts look like ``gl_<id>_<secret>``: recognisable to secret scanners, found by id, compared whole."""
 MAX_LENGTH = 200
-SESSION_SECONDS = 12 * 3600
-"""A working day: staff log in once a day."""
 REMEMBER_SECONDS = 5.0
 """How long a verified token is taken without asking the store: at most so long another process's revocation waits."""
 REMEMBER_SIZE = 1024
@@ -31,15 +30,24 @@ _TEXT = re.compile(rf"{PREFIX}_([0-9a-f]{{12}})_", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling."""
+    """Who is calling: a user by a session, or a token."""
 
     id: str
+    """Of the user or the token: what rates are limited by."""
     name: str
     role: Role
+    user: str = ""
+    """The user behind it; a token's is who owns it."""
+    token: str = ""
+    """The token, also where it was exchanged for a session."""
+    session: str = ""
+    """The session, where it came by cookie."""
 
 
 ADMIN = "admin"
 """Id of the token that the settings give."""
+SETTINGS = "settings:"
+"""`Identity.token` of it begins so and goes on with its digest: with another token in the settings its sessions end."""
 
 
 def digest_of(text: str) -> str:
@@ -60,21 +68,26 @@ class Tokens:
         store: TokenStore,
         admin_token: str = "",
         *,
+        users: UserStore,
         wall: Callable[[], int] = wall_micros,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
+        self._users = users
         self._admin = digest_of(admin_token) if admin_token else ""
         self._wall = wall
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
 
     async def create(
-        self, name: str, role: Role, *, expires: int = 0, parent: str = ""
+        self, name: str, role: Role, *, expires: int = 0, maker: Identity | None = None
     ) -> tuple[TokenRecord, str]:
-        """A new token: its record, and the text that is shown once."""
+        """A new token: its record, and the text that is shown once. It belongs to the user behind `maker`; made with
+        another token it ends with that one.
+        """
         token = secrets.token_hex(6)
         text = f"{PREFIX}_{token}_{secrets.token_urlsafe(32)}"
+        parent = maker.token if maker and not maker.token.startswith(SETTINGS) else ""
         record = TokenRecord(
             id=token,
             name=name,
@@ -83,28 +96,27 @@ class Tokens:
             created=self._wall(),
             expires=expires,
             parent=parent,
+            owner=maker.user if maker else "",
         )
         await self.store.add(record)
         return record, text
 
-    async def open_session(self, identity: Identity) -> str:
-        """The text of a session with an identity's role, for the cookie."""
-        expires = self._wall() + SESSION_SECONDS * 1_000_000
-        _, text = await self.create(identity.name, identity.role, expires=expires, parent=identity.id)
-        return text
-
     async def revoke(self, token: str) -> bool:
-        """Remove a token and the sessions opened with it; in this process it ends at once."""
-        self._known.clear()
+        """Remove a token with what was made with it, and their sessions; in this process it ends at once."""
+        self.forget()
         return await self.store.revoke(token)
 
+    def forget(self) -> None:
+        """Look every token up anew: a user has changed."""
+        self._known.clear()
+
     async def verify(self, text: str) -> Identity | None:
-        """Who holds this token; None for a wrong, expired or revoked one."""
+        """Who holds this token; None for a wrong, expired or revoked one, and for one whose owner may not any more."""
         if not text or len(text) > MAX_LENGTH:
             return None
         digest = digest_of(text)
         if self._admin and hmac.compare_digest(digest, self._admin):
-            return Identity(ADMIN, ADMIN, Role.ADMIN)
+            return self._administrator()
         known = self._known.get(digest)
         if known is not None and self._clock() < known[0]:
             return known[1]
@@ -116,15 +128,38 @@ class Tokens:
                 self._known.popitem(last=False)
         return identity
 
+    async def identity(self, token: str) -> Identity | None:
+        """Who a session is that was opened with a token (`Identity.token`); None where the token has ended."""
+        if token.startswith(SETTINGS):
+            administrator = self._administrator()
+            return administrator if self._admin and administrator.token == token else None
+        record = await self.store.find(token)
+        return None if record is None else await self._valid(record)
+
+    def _administrator(self) -> Identity:
+        return Identity(ADMIN, ADMIN, Role.ADMIN, token=SETTINGS + self._admin[:16])
+
     async def _look_up(self, text: str, digest: str) -> Identity | None:
         match = _TEXT.match(text)
         # Only what can be an id reaches the store: a database need not take every string.
         record = await self.store.find(match[1]) if match else None
         # Compared even where there is no record, so that time does not tell which ids exist.
         fits = hmac.compare_digest(digest, record.digest if record else _MISSING)
-        now = self._wall()
-        if record is None or not fits or 0 < record.expires <= now:
+        if record is None or not fits or (identity := await self._valid(record)) is None:
             return None
+        now = self._wall()
         if now - record.used > TOUCH_MICROS:
             await self.store.touch(record.id, now)
-        return Identity(record.id, record.name, record.role)
+        return identity
+
+    async def _valid(self, record: TokenRecord) -> Identity | None:
+        """A token does no more than its owner may now."""
+        if 0 < record.expires <= self._wall():
+            return None
+        role = record.role
+        if record.owner:
+            owner = await self._users.find(record.owner)
+            if owner is None or owner.disabled:
+                return None
+            role = min(role, owner.role, key=lambda each: each.rank)
+        return Identity(record.id, record.name, role, user=record.owner, token=record.id)

@@ -95,8 +95,8 @@ UNAUTHENTICATED = _kind(
     401,
     ("로그인이 필요합니다", "Please log in"),
     (
-        "이 일을 하려면 유효한 토큰이 필요합니다.",
-        "This needs a valid token.",
+        "이 일을 하려면 로그인하거나 유효한 토큰을 보내야 합니다.",
+        "This needs a log-in or a valid token.",
     ),
     (
         "‘Authorization: Bearer <토큰>’ 머리글을 보내거나 로그인하세요. 토큰은 관리자가 만들어 줍니다.",
@@ -109,8 +109,34 @@ FORBIDDEN = _kind(
     ("권한이 없습니다", "You may not do this"),
     ("이 일에는 ‘{role}’ 권한이 필요합니다.", "This needs the role ‘{role}’."),
     (
-        "관리자에게 더 높은 권한의 토큰을 부탁하세요.",
-        "Ask an administrator for a token with a higher role.",
+        "관리자에게 더 높은 권한을 부탁하세요.",
+        "Ask an administrator for a higher role.",
+    ),
+)
+WRONG_LOGIN = _kind(
+    "wrong-login",
+    401,
+    ("로그인하지 못했습니다", "The log-in did not work"),
+    (
+        "아이디나 비밀번호가 맞지 않습니다. 다시 입력해 주세요. 잊으셨다면 관리자에게 새 비밀번호를 부탁하세요.",
+        "The login or the password is wrong. Please enter them again. If you forgot them, ask an administrator for a new password.",
+    ),
+    (
+        "한/영 전환과 Caps Lock을 살펴보세요. 사용이 중지된 계정도 이렇게 답합니다. 여러 번 틀리면 기다리는 시간이 길어집니다.",
+        "Check the keyboard's language and Caps Lock. A disabled account is answered like this too. After several failures the waits grow.",
+    ),
+)
+TRIES = _kind(
+    "too-many-tries",
+    429,
+    ("로그인을 너무 여러 번 틀렸습니다", "Too many failed log-ins"),
+    (
+        "{seconds}초 뒤에 다시 시도해 주세요. 비밀번호를 잊으셨다면 관리자에게 새 비밀번호를 부탁하세요.",
+        "Please try again in {seconds} s. If you forgot the password, ask an administrator for a new one.",
+    ),
+    (
+        "틀릴 때마다 기다리는 시간이 15분까지 길어집니다. 기다리는 동안의 시도는 세지 않습니다.",
+        "Each failure makes the wait longer, up to 15 minutes. Tries while waiting are not counted.",
     ),
 )
 CROSS_SITE = _kind(
@@ -302,6 +328,8 @@ KINDS: dict[str, Kind] = {
         INVALID,
         UNAUTHENTICATED,
         FORBIDDEN,
+        WRONG_LOGIN,
+        TRIES,
         CROSS_SITE,
         NOT_FOUND,
         METHOD,

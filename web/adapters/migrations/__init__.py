@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runtime.migrations import Branch
-from web.adapters.sql import METADATA
+from web.adapters.tables import METADATA
 
 SCRIPTS = Path(__file__).resolve().parent
 BRANCH = Branch("web", METADATA, SCRIPTS)

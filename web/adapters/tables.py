@@ -1,0 +1,130 @@
+"""Web's tables, and how its stores open transactions on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from runtime.bus.contract import CommandError, Fault
+from runtime.database import Database, DatabaseUnavailableError
+
+METADATA = MetaData(
+    # Named constraints: SQLite's batch migrations can only drop what has a name.
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
+)
+
+tokens = Table(
+    "web_tokens",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("digest", String(64), nullable=False),  # hex SHA-256; the token's text is nowhere
+    Column("created", BigInteger, nullable=False),  # Unix microseconds, as all times here; 0: not
+    Column("expires", BigInteger, nullable=False),
+    Column("used", BigInteger, nullable=False),
+    Column("parent", String(40), nullable=False),  # the token it was made with; empty: none
+    Column("owner", String(40), nullable=False, server_default=""),  # a user's id; empty: nobody's
+)
+Index("ix_web_tokens_parent", tokens.c.parent)
+Index("ix_web_tokens_expires", tokens.c.expires)
+Index("ix_web_tokens_owner", tokens.c.owner)
+
+users = Table(
+    "web_users",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("login", String(100), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("password", Text, nullable=False),  # argon2id, encoded with parameters and salt
+    Column("disabled", Boolean(create_constraint=False), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+Index("ix_web_users_login", users.c.login, unique=True)
+
+sessions = Table(
+    "web_sessions",
+    METADATA,
+    Column("id", String(40), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("user", String(40), nullable=False),  # empty: a token's
+    Column("token", String(40), nullable=False),  # empty: a user's
+    Column("created", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("address", String(64), nullable=False),
+)
+Index("ix_web_sessions_user", sessions.c.user)
+Index("ix_web_sessions_token", sessions.c.token)
+
+tries = Table(
+    "web_tries",
+    METADATA,
+    Column("key", String(64), primary_key=True),  # a hash: nothing that was typed is in it
+    Column("failures", Integer, nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+Index("ix_web_tries_expires", tries.c.expires)
+
+audit = Table(
+    "web_audit",
+    METADATA,
+    # SQLite counts by itself in a column that is declared INTEGER alone (sqlite.org/autoinc.html).
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("actor", String(40), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("user", String(40), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("method", String(10), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("named", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("problem", String(40), nullable=False),
+    Column("changed", Text, nullable=False),  # JSON
+)
+Index("ix_web_audit_at", audit.c.at)
+Index("ix_web_audit_actor", audit.c.actor)
+Index("ix_web_audit_user", audit.c.user)
+
+
+class SqlStore:
+    """Base of web's stores. A database that cannot be used is told as `Fault.UNAVAILABLE`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._database.session() as session:
+                yield session
+        except (DatabaseUnavailableError, SQLAlchemyError) as error:
+            raise _unavailable(error) from error
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        try:
+            async with self._database.reading() as session:
+                yield session
+        except (DatabaseUnavailableError, SQLAlchemyError) as error:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> CommandError:
+    # What the driver says, in a line: SQLAlchemy's own text goes on with the statement and its values.
+    said = str(error.args[0] if error.args else "").splitlines()
+    return CommandError(
+        Fault.UNAVAILABLE, f"the database cannot be used now: {said[0] if said else type(error).__name__}"
+    )
