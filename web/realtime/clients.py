@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, hdrs, web
+from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from runtime.bus.contract import CommandError
 from web.api.dispatch import Dispatcher
@@ -166,7 +166,8 @@ class RealtimeClients:
                 return
             if message.type is WSMsgType.ERROR:
                 # aiohttp found it to be no WebSocket frame or too large, and closed with the code that says so.
-                self._metrics.closed.labels(str(websocket.close_code)).inc()
+                code = getattr(message.data, "code", WSCloseCode.ABNORMAL_CLOSURE)
+                self._metrics.closed.labels(str(int(code))).inc()
                 return
             if message.type is not WSMsgType.PONG and rate.take("", now):
                 await self._close(websocket, Close.POLICY, "too many frames")

@@ -61,7 +61,9 @@ class Reader:
     """What it will be told once that is known."""
     offset: int = 0
     stalled: float | None = None
-    """Since when its connection takes nothing."""
+    """Since when its connection, with much unsent, takes nothing; None while it has room."""
+    unsent: int = 0
+    """Bytes unsent when it was looked at last, while it has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +278,14 @@ class Hub:
         self._metrics.replaced += delta.changes - delta.documents
 
     def _can_take(self, reader: Reader, now: float) -> bool:
-        if reader.sink.unsent() <= self._settings.buffer_kb << 10:
+        unsent = reader.sink.unsent()
+        if unsent <= self._settings.buffer_kb << 10:
             reader.stalled = None
             return True
-        if reader.stalled is None:
+        # Nothing is written meanwhile: with fewer bytes than before it reads, if slowly.
+        if reader.stalled is None or unsent < reader.unsent:
             reader.stalled = now
+        reader.unsent = unsent
         return False
 
     def _write(self, reader: Reader, frame: bytes) -> None:
