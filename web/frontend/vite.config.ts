@@ -51,8 +51,9 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: true,
     target: ["chrome100", "firefox100", "safari15.4"],
     assetsInlineLimit: 0,
-    // All pages together are smaller than one poster: one script and one sheet, and no waterfall of small files.
-    cssCodeSplit: false,
+    // The viewers' pages together are smaller than one poster: one script and one sheet, and no waterfall of small
+    // files. Staff's pages are fetched by their own names, with their own sheets.
+    cssCodeSplit: true,
     // hls.js is one chunk of half a megabyte on purpose: it is fetched beside the page, never before it.
     chunkSizeWarningLimit: 700,
     license: { fileName: "licenses.md" },

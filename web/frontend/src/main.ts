@@ -37,6 +37,10 @@ switch (route.page) {
   case "embed":
     show(Embed, { channel: route.channel });
     break;
+  case "staff":
+    // Staff's pages are chunks of their own: viewers never fetch them.
+    import("./pages/Staff.svelte").then(({ default: Staff }) => show(Staff, {}));
+    break;
   case "missing":
     show(Missing, {});
     break;

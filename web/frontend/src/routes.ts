@@ -4,6 +4,7 @@ export type Route =
   | { readonly page: "live"; readonly channel: string }
   | { readonly page: "show"; readonly show: string }
   | { readonly page: "embed"; readonly channel: string }
+  | { readonly page: "staff" }
   | { readonly page: "missing" };
 
 const PLAIN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -22,6 +23,7 @@ export function match(path: string): Route {
   const segments = path.split("/").filter((segment) => segment !== "");
   const [room, name] = segments;
   if (room === undefined) return { page: "home" };
+  if (room === "staff" && segments.length === 1) return { page: "staff" };
   const id = segments.length === 2 && name !== undefined ? idFrom(name) : null;
   if (id === null) return { page: "missing" };
   switch (room) {

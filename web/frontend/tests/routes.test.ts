@@ -7,12 +7,15 @@ describe("routes", () => {
     ["/live/main", { page: "live", channel: "main" }],
     ["/live/main/", { page: "live", channel: "main" }],
     ["/shows/01JX-a_b", { page: "show", show: "01JX-a_b" }],
+    ["/staff", { page: "staff" }],
+    ["/staff/", { page: "staff" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
   ])("%s", (path, route) => {
     expect(match(path)).toEqual(route);
   });
 
   it.each([
+    "/staff/main",
     "/live",
     "/live/",
     "/live/main/more",

@@ -17,9 +17,12 @@ export function preferred(languages: readonly string[]): Language {
   return "ko";
 }
 
-/** A message with its `{name}`s filled in; a value that was not given stays visible as `{name}`. */
-export function fill(language: Language, key: MessageKey, values: Values = {}): string {
-  return catalogues[language][key].replace(/\{(\w+)\}/g, (whole, name: string) =>
-    String(values[name] ?? whole),
-  );
+/** A text with its `{name}`s filled in; a value that was not given stays visible as `{name}`. */
+export function filled(text: string, values: Values = {}): string {
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
+
+/** A message with its `{name}`s filled in. */
+export function fill(language: Language, key: MessageKey, values?: Values): string {
+  return filled(catalogues[language][key], values);
 }
