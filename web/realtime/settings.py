@@ -37,7 +37,7 @@ class RealtimeSettings(Section):
         "system for it.",
     )
     stall_seconds: float = Field(
-        default=20.0, ge=0.5, le=600, description="Seconds that a client may not read before it is dropped."
+        default=10.0, ge=0.5, le=600, description="Seconds that a client may not read before it is dropped."
     )
     beat_seconds: float = Field(
         default=20.0,
