@@ -350,7 +350,10 @@ class Owners:
             for view in reversed(self.shows.values())
             if command.state in {None, view.state} and command.channel in {None, view.channel}
         ]
-        start = int(command.cursor or 0)
+        try:
+            start = int(command.cursor or 0)
+        except ValueError as error:
+            raise CommandError(Fault.INVALID, "this is no cursor", field="cursor") from error
         page = found[start : start + command.limit]
         end = start + command.limit
         return sh.ShowList(shows=page, next=str(end) if end < len(found) else "")
