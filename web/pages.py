@@ -18,7 +18,7 @@ from web.problems.page import document, index
 from web.problems.page import page as problem_page
 
 STATIC = Path(__file__).parent / "static"
-PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff")
+PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", "/login")
 EMBED = "/embed/{channel}"
 MAX_FILES = 2000
 """Files of one build; a folder with more is no build of ours."""

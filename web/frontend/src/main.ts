@@ -41,6 +41,9 @@ switch (route.page) {
     // Staff's pages are chunks of their own: viewers never fetch them.
     import("./pages/Staff.svelte").then(({ default: Staff }) => show(Staff, {}));
     break;
+  case "login":
+    import("./pages/Login.svelte").then(({ default: Login }) => show(Login, {}));
+    break;
   case "missing":
     show(Missing, {});
     break;

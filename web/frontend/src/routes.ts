@@ -5,6 +5,7 @@ export type Route =
   | { readonly page: "show"; readonly show: string }
   | { readonly page: "embed"; readonly channel: string }
   | { readonly page: "staff" }
+  | { readonly page: "login" }
   | { readonly page: "missing" };
 
 const PLAIN_ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -24,6 +25,7 @@ export function match(path: string): Route {
   const [room, name] = segments;
   if (room === undefined) return { page: "home" };
   if (room === "staff" && segments.length === 1) return { page: "staff" };
+  if (room === "login" && segments.length === 1) return { page: "login" };
   const id = segments.length === 2 && name !== undefined ? idFrom(name) : null;
   if (id === null) return { page: "missing" };
   switch (room) {

@@ -9,6 +9,7 @@ describe("routes", () => {
     ["/shows/01JX-a_b", { page: "show", show: "01JX-a_b" }],
     ["/staff", { page: "staff" }],
     ["/staff/", { page: "staff" }],
+    ["/login", { page: "login" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
   ])("%s", (path, route) => {
     expect(match(path)).toEqual(route);
@@ -16,6 +17,7 @@ describe("routes", () => {
 
   it.each([
     "/staff/main",
+    "/login/x",
     "/live",
     "/live/",
     "/live/main/more",

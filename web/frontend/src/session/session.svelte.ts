@@ -36,6 +36,12 @@ class Session {
     return this.identity;
   }
 
+  /** Logs in with an API token, which is exchanged for a session. */
+  async logInWithToken(token: string): Promise<Identity> {
+    this.identity = await send("post", "/api/v1/session", { token }, { language: language() });
+    return this.identity;
+  }
+
   /** Logs out; with `everywhere` on all other devices too. */
   async logOut(everywhere = false): Promise<void> {
     const query = everywhere ? { everywhere: "true" } : {};
