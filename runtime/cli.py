@@ -28,7 +28,7 @@ URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^/\s]+@")
 Finding = tuple[str, str, str]
 """Of `gachi doctor`: what was looked at, `ok` | `warn` | `fail`, a sentence."""
 Checks = Callable[[Settings], list[Finding]]
-"""Registered under `gachi.doctor`."""
+"""Registered under `gachi.doctor`. Under `gachi.commands` are functions that add commands of their own to the parser."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,27 +53,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _command(commands, "serve", "run everything on this machine under one supervisor", _serve)
+    command(commands, "serve", "run everything on this machine under one supervisor", _serve)
     for role in sorted(serving.roles()):
-        _command(commands, role, f"run the role {role} alone, in the foreground", _role).set_defaults(
+        command(commands, role, f"run the role {role} alone, in the foreground", _role).set_defaults(
             role=role
         )
     config = commands.add_parser("config", help="look at the settings")
     parts = config.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _command(parts, "check", "say what is wrong with the settings, with path and origin", _config_check)
-    _command(parts, "show", "print what is in force and where it came from, secrets hidden", _config_show)
+    command(parts, "check", "say what is wrong with the settings, with path and origin", _config_check)
+    command(parts, "show", "print what is in force and where it came from, secrets hidden", _config_show)
     schema_parser = parts.add_parser("schema", help="print the JSON Schema of a settings file")
     schema_parser.set_defaults(run=_config_schema)
-    _command(commands, "doctor", "say what this machine can do and what is wrong with it", _doctor)
+    command(commands, "doctor", "say what this machine can do and what is wrong with it", _doctor)
+    for entry in sorted(entry_points(group="gachi.commands"), key=lambda entry: entry.name):
+        entry.load()(commands)
     return parser
 
 
-def _command(
+def command(
     commands: Any,  # noqa: ANN401 - argparse does not export the type of its subparsers
     name: str,
     text: str,
     function: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
+    """Add a command that reads settings, to ``gachi`` or to a command of it; `function` gives the exit status."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings that go over configs/default.toml"

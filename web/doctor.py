@@ -67,7 +67,7 @@ def _token(settings: Settings) -> Finding:
     return (
         "administrator",
         "warn",
-        "there is no administrator's token, so nobody can log in anew: set GACHI_ADMIN_TOKEN",
+        "no administrator's token is set: well where a user has that role (`gachi user list`), else make one with `gachi user add NAME --role admin` or set GACHI_ADMIN_TOKEN",
     )
 
 

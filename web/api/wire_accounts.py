@@ -165,7 +165,7 @@ class AuditLine(Wire):
     id: str
     at: Time
     kind: str = Field(
-        description="`user`, `token`, `settings` (the administrator's token there) or `nobody`."
+        description="`user`, `token`, `settings` (the administrator's token there), `command` (`gachi user`) or `nobody`."
     )
     actor: str = Field(description="Id of the user or token.")
     name: str

@@ -146,7 +146,8 @@ class AuditRecord:
     """Rises; 0 before it is kept."""
     at: int
     kind: str
-    """`user` | `token` | `settings` (the administrator's token of the settings) | `nobody`."""
+    """`user` | `token` | `settings` (the administrator's token of the settings) | `command`
+    (`gachi user`) | `nobody`."""
     actor: str
     """Id of the user or token."""
     name: str
