@@ -105,7 +105,7 @@ class _Order:
 
     def overdue(self, now: float, patience: float) -> bool:
         """Whether the packet that holds up the others has been waited for long enough."""
-        lost = self.missing.get(self.following if self.following is not None else -1)
+        lost = next(iter(self.missing.values()), None)  # the first: numbers come in as they rise
         return lost is not None and now - lost.since >= patience
 
 
@@ -203,6 +203,8 @@ class Pictures:
         self._waiting = True
         self.losses.pictures += 1
         number = order.following
+        while number in order.held:
+            number += 1
         while number <= order.newest and number not in order.held:
             number += 1
             self.losses.packets += 1

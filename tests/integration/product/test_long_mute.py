@@ -18,8 +18,8 @@ from tests.support.product import SMALL, Client, Product, Seed, newest
 from tests.support.publisher import Publisher, Wrong
 from tests.support.watching import watch
 
-pytestmark = pytest.mark.timeout(300)
-"""A machine that does much else may take a minute or two to start the product."""
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+"""The senders' test mutes one for five seconds in every run; half a minute of it belongs to the long counts."""
 
 KEY = "mute-sender-key"
 FEED = "camera"
