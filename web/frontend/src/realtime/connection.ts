@@ -39,8 +39,10 @@ export type ConnectionState = "resting" | "connecting" | "open" | "waiting" | "a
 
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
-/** Attempts that never opened, in a row, after which WebSockets count as not to be had. */
+/** Failures in a row after which WebSockets count as not to be had. */
 const ATTEMPTS = 3;
+/** The same where one was had before: a server that restarts is given half a minute. */
+const ATTEMPTS_AGAIN = 6;
 const TRY_AGAIN = 60_000;
 /** A connection that does not open is given up: some proxies swallow the upgrade and answer nothing. */
 const OPENING = 10_000;
@@ -60,6 +62,7 @@ export class Connection {
   #epoch = "";
   #beat = FIRST_BEAT;
   #failures = 0;
+  #most = ATTEMPTS;
   #timer: () => void = () => undefined;
   #hiding: () => void = () => undefined;
 
@@ -136,6 +139,7 @@ export class Connection {
       }
       this.#beat = frame.beat;
       this.#failures = 0;
+      this.#most = ATTEMPTS_AGAIN;
       // Asked with the epoch of before: the server sees by it whether the offsets still mean something.
       const before = this.#epoch;
       this.#epoch = frame.epoch;
@@ -153,7 +157,7 @@ export class Connection {
 
   #lost(): void {
     this.#failures += 1;
-    if (this.#state !== "open" && this.#failures >= ATTEMPTS) {
+    if (this.#state !== "open" && this.#failures >= this.#most) {
       this.#giveUp();
       return;
     }

@@ -45,8 +45,10 @@ export class Realtime implements Listener {
   #epoch = "";
   #offset = 0;
   #polling: AbortController | null = null;
+  #world: Surroundings;
 
   constructor(world: Surroundings) {
+    this.#world = world;
     this.connection = new Connection(world, this);
   }
 
@@ -125,10 +127,10 @@ export class Realtime implements Listener {
 
   async #poll(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!document.hidden) {
+      if (!this.#world.hidden()) {
         await Promise.all([...this.#topics.keys()].map((topic) => this.#ask(topic, signal)));
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_EVERY));
+      await new Promise<void>((resolve) => this.#world.after(POLL_EVERY, resolve));
     }
   }
 
