@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from media.adapters.source_thread import Delivery
+from media.adapters.source_thread import Delivery, StoppedError
 from media.ingest.elementary import adts, sequence_parameters, size_of
 from media.ingest.rtmp.times import DecodeTimes
 from media.model.errors import SourceError
@@ -59,50 +59,68 @@ class Intake:
 class Relay:
     """One child's pipe. `run` is a thread's work."""
 
-    def __init__(self, fd: int, intake: Intake, *, silence: float) -> None:
-        """`silence` is how many seconds without a byte end it, once bytes have come."""
+    def __init__(self, fd: int, intake: Intake, *, first: float, silence: float) -> None:
+        """Seconds without a byte that end it: `first` before any has come, `silence` afterwards."""
         self._fd = fd
         self._intake = intake
-        self._silence = silence
+        self._first, self._silence = first, silence
+        self._begun = time.monotonic()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
         self._units: list[EncodedPacket | TrackHeader] = []
         self._delivery: Delivery | None = None
+        self._error: StoppedError | SourceError | None = None
+        """Why `read` made an end."""
 
     def run(self, delivery: Delivery) -> None:
         """Deliver until the pipe's end. Raises `SourceError` for media that is of no use, and for silence."""
         self._delivery = delivery
         try:
-            # libav reads by our `read`, which alone waits: so the thread can always be ended.
-            with av.open(self, "r", format="nut", options=_OPTIONS, buffer_size=_BUFFER) as container:
-                tracks = {
-                    stream.index: _Track(stream) for stream in container.streams if stream.type in _WANTED
-                }
-                if not tracks:
-                    raise SourceError("it sends neither picture nor sound")
-                for packet in container.demux():
-                    if packet.size:
-                        self._units += tracks[packet.stream_index].units(packet)
-                    if len(self._units) >= _BATCH:
-                        self._flush()
-        except av.error.EOFError:
-            return
+            self._demux()
         except (av.error.FFmpegError, ValueError) as error:
-            raise SourceError(f"what it sends cannot be read: {error}") from error
+            if self._error is None and self._intake.heard is not None:
+                raise SourceError(f"what it sends cannot be read: {error}") from error
+            # Else the child ended before it had anything for us, and says itself why.
         finally:
             self._delivery = None
-        self._units.clear()
+            self._units.clear()
+        if self._error is not None:
+            raise self._error
+
+    def _demux(self) -> None:
+        # libav reads by our `read`, which alone waits: so the thread can always be ended.
+        with av.open(self, "r", format="nut", options=_OPTIONS, buffer_size=_BUFFER) as container:
+            tracks = {stream.index: _Track(stream) for stream in container.streams if stream.type in _WANTED}
+            if not tracks:
+                raise SourceError("it sends neither picture nor sound")
+            for packet in container.demux():
+                if packet.size:
+                    self._units += tracks[packet.stream_index].units(packet)
+                if len(self._units) >= _BATCH:
+                    self._flush()
 
     def read(self, size: int) -> bytes:
         """As a file's: what there is, empty at the end."""
+        if self._error is None:
+            try:
+                return self._read(size)
+            except (StoppedError, SourceError) as error:
+                # To libav it is the end. Raised through it, an error is dropped, loudly, where libav then asks again.
+                self._error = error
+        return b""
+
+    def _read(self, size: int) -> bytes:
         delivery, intake = self._delivery, self._intake
         assert delivery is not None
         if not self._poll.poll(0):
             self._flush()  # nothing more now: what was read so far belongs together
         while not self._poll.poll(_LOOK * 1000):
             delivery.check()
-            if intake.heard is not None and time.monotonic() - intake.heard > self._silence:
-                raise SourceError(f"nothing came for {self._silence:g} s")
+            since, limit = (
+                (self._begun, self._first) if intake.heard is None else (intake.heard, self._silence)
+            )
+            if time.monotonic() - since > limit:
+                raise SourceError(f"it sent nothing for {limit:g} s")
         delivery.check()
         data = os.read(self._fd, size)
         if data:
@@ -113,6 +131,7 @@ class Relay:
         return data
 
     def _flush(self) -> None:
+        """Hand over what was read. Raises `StoppedError`."""
         units, self._units = self._units, []
         if units and self._delivery is not None:
             self._delivery.put(*units)

@@ -58,6 +58,11 @@ class Child:
         """Its status when it has ended; negative by a signal."""
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """Have it end at once."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def end(self) -> None:
         """Have it end: politely, then for certain."""
         for number in (signal.SIGTERM, signal.SIGKILL):

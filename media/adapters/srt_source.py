@@ -16,7 +16,7 @@ from media.adapters.av_relay import Intake, Relay
 from media.adapters.source_thread import run_in_thread
 from media.ingest.feed import Publication
 from media.ingest.sources import Publish
-from media.ingest.srt import Srt, SrtWord, caller_of, heard, shutdown_of
+from media.ingest.srt import LISTEN, Srt, SrtWord, caller_of, heard, shutdown_of
 from media.model.errors import EngineError, SourceError
 from media.model.feed import FeedSpec
 from media.model.tracks import EncodedPacket, TrackHeader
@@ -126,7 +126,8 @@ class SrtSource:
                 figures.children += 1
                 figures.intake = session.intake
                 try:
-                    relay = Relay(child.pipe, session.intake, silence=self._silence)
+                    first = LISTEN + self._silence
+                    relay = Relay(child.pipe, session.intake, first=first, silence=self._silence)
                     await run_in_thread(f"srt {spec.id}", relay.run, session)
                     status = await child.wait()
                 except SourceError as error:

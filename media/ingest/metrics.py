@@ -33,8 +33,21 @@ class SrtCounts(Protocol):
         ...
 
 
+class RtspCounts(Protocol):
+    """What happened to one camera."""
+
+    connections: int
+    missed: int
+    received: int
+
+
 def figures(
-    registry: FeedRegistry, rtmp: RtmpServer, whip: WhipServer, taps: Taps, srt: Mapping[str, SrtCounts]
+    registry: FeedRegistry,
+    rtmp: RtmpServer,
+    whip: WhipServer,
+    taps: Taps,
+    srt: Mapping[str, SrtCounts],
+    rtsp: Mapping[str, RtspCounts],
 ) -> Figures:
     """What `runtime.figures.watched` takes. Feeds are 200 at most, and named by people."""
 
@@ -43,6 +56,7 @@ def figures(
         yield from _webrtc(whip)
         yield from _feeds(registry)
         yield from _srt(srt)
+        yield from _rtsp(rtsp)
         yield counter(
             "gachi_ingest_taps_dropped_total",
             "Packets that workers did not get because they were slow to read.",
@@ -162,6 +176,27 @@ def _srt(feeds: Mapping[str, SrtCounts]) -> Iterator[Metric]:
     yield counter(
         "gachi_srt_received_bytes_total",
         "Bytes of media from SRT senders.",
+        {(feed,): each.received for feed, each in feeds.items()},
+        "feed",
+    )
+
+
+def _rtsp(feeds: Mapping[str, RtspCounts]) -> Iterator[Metric]:
+    yield counter(
+        "gachi_rtsp_connections_total",
+        "Times a camera was asked for its stream; a steady rise is one that is lost again and again.",
+        {(feed,): each.connections for feed, each in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_rtsp_missed_packets_total",
+        "RTP packets of a camera that never came; counted when its stream ends.",
+        {(feed,): each.missed for feed, each in feeds.items()},
+        "feed",
+    )
+    yield counter(
+        "gachi_rtsp_received_bytes_total",
+        "Bytes of media from a camera; counted when its stream ends.",
         {(feed,): each.received for feed, each in feeds.items()},
         "feed",
     )

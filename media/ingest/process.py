@@ -11,16 +11,19 @@ from media.adapters import ffmpeg_child
 from media.adapters.av_file import FileSource
 from media.adapters.av_testpattern import TestPatternSource
 from media.adapters.feed_socket import FeedSocketServer
+from media.adapters.rtsp_source import RtspLimits, RtspSource
 from media.adapters.sql.feeds import SqlFeedStore
 from media.adapters.srt_source import SrtSource
 from media.adapters.webrtc import WebRtcPeer
 from media.contracts import feeds as contract
 from media.contracts.faults import Handler, guarded
 from media.contracts.whip import IceServerView
+from media.ingest.feed import Feed
 from media.ingest.feeds import FeedRegistry
 from media.ingest.metrics import figures
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
 from media.ingest.rtmp.session import APP, Limits
+from media.ingest.rtsp import Rtsp
 from media.ingest.settings import FeedsSettings, IngestSettings
 from media.ingest.sources import CheckedSource, OwnListener, SourceRunner
 from media.ingest.srt import Srt, SrtDefaults
@@ -62,18 +65,29 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
     section = settings[IngestSettings]
     announcer = Announcer(bus)
     srt = Srt(_srt_defaults(section))
+    rtsp = Rtsp()
     listener = SrtSource(srt, lambda: ffmpeg_child.program(section.ffmpeg), silence=section.silence_timeout)
-    sources: dict[FeedKind, CheckedSource | OwnListener] = {**_sources(section), FeedKind.SRT: listener}
+    cameras = _cameras(rtsp, section)
+    sources: dict[FeedKind, CheckedSource | OwnListener] = {
+        **_sources(section),
+        FeedKind.SRT: listener,
+        FeedKind.RTSP: cameras,
+    }
     async with SourceRunner(sources) as runner:
         registry = FeedRegistry(
             store,
             runner,
             announcer.tell,
             publish_base=_base(section, section.rtmp_port),
-            addressed={FeedKind.SRT: srt},
+            addressed={FeedKind.SRT: srt, FeedKind.RTSP: rtsp},
         )
         taps = FeedSocketServer(settings.socket(SOCKET), registry.find)
-        registry.on_removed(taps.forget)
+
+        def gone(feed: Feed) -> None:
+            taps.forget(feed)
+            cameras.figures.pop(feed.spec.id, None)
+
+        registry.on_removed(gone)
         rtmp = RtmpServer(registry, host=section.host, port=section.rtmp_port, limits=_limits(section))
         whip = _whip(registry, section)
         # Feeds first: an encoder that reconnects at once must not be told that its key is unknown.
@@ -84,7 +98,9 @@ async def run(settings: Settings, lifeline: Lifeline, bus: Bus, store: FeedStore
             await taps.start()
             async with (
                 serve(bus, guarded({**handlers(registry), **whip.handlers()})),
-                _telling(bus, figures(registry, rtmp, whip, taps, listener.figures), announcer),
+                _telling(
+                    bus, figures(registry, rtmp, whip, taps, listener.figures, cameras.figures), announcer
+                ),
                 asyncio.TaskGroup() as tasks,
             ):
                 works = (rtmp.run(), whip.run(), taps.run(), announcer.run(), _tick(registry))
@@ -134,6 +150,15 @@ def _sources(section: IngestSettings) -> dict[FeedKind, CheckedSource]:
     }
 
 
+def _cameras(rtsp: Rtsp, section: IngestSettings) -> RtspSource:
+    return RtspSource(
+        rtsp,
+        lambda: ffmpeg_child.program(section.ffmpeg),
+        section.rtsp_networks,
+        RtspLimits(answer=section.rtsp_answer, silence=section.rtsp_silence),
+    )
+
+
 def _srt_defaults(section: IngestSettings) -> SrtDefaults:
     first = section.srt_port
     return SrtDefaults(
@@ -160,8 +185,11 @@ def _whip(registry: FeedRegistry, section: IngestSettings) -> WhipServer:
         for each in section.ice_servers
     ]
 
+    # Where our public address is known nobody needs to be asked for it, which takes up to five seconds.
+    asked = () if section.webrtc_public_address else servers
+
     def open_peer(receiver: Receiver) -> Peer:
-        return WebRtcPeer(receiver, host=section.webrtc_host, ice_servers=servers)
+        return WebRtcPeer(receiver, host=section.webrtc_host, ice_servers=asked)
 
     limits = WhipLimits(
         sessions=section.webrtc_sessions,

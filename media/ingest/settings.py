@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator
 
 from media.model.feed import FeedKind, SecondPublisher
 from runtime.settings import Section
@@ -74,6 +74,20 @@ class IngestSettings(Section):
     ffmpeg: Path | None = Field(
         default=None,
         description="An ffmpeg program with SRT to receive with; none takes the one of imageio-ffmpeg.",
+    )
+    rtsp_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=tuple(
+            ipaddress.ip_network(each)
+            for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+        ),
+        description="Where cameras may be pulled from. This machine and link-local addresses must be named by themselves:"
+        " 0.0.0.0/0 means all others.",
+    )
+    rtsp_answer: float = Field(
+        default=10.0, ge=1, le=60, description="Seconds from asking a camera to its first picture."
+    )
+    rtsp_silence: float = Field(
+        default=5.0, ge=1, le=60, description="Seconds without media after which a camera is asked anew."
     )
     webrtc_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - as above

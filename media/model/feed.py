@@ -11,6 +11,7 @@ class FeedKind(StrEnum):
 
     RTMP = "rtmp"
     SRT = "srt"
+    RTSP = "rtsp"
     WHIP = "whip"
     FILE = "file"
     TEST = "test"
@@ -41,7 +42,7 @@ class SecondPublisher(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FeedSpec:
     """A feed as configured. `options` are the kind's own: `path`, `loop` (file); `width`, `height`, `rate` (test);
-    `port`, `latency`, `key_length` (srt).
+    `port`, `latency`, `key_length` (srt); `url`, `transport`, `audio` (rtsp).
     """
 
     id: str
@@ -50,7 +51,8 @@ class FeedSpec:
     second_publisher: SecondPublisher = SecondPublisher.REFUSE
     options: tuple[tuple[str, str], ...] = ()
     secret: str = field(default="", repr=False)
-    """What the other side must know or is told, and nobody is shown: the passphrase (srt)."""
+    """What the other side must know or is told, and nobody is shown: the passphrase (srt),
+    user name and password (rtsp)."""
 
     def option(self, key: str, default: str = "") -> str:
         """The kind's option `key`."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from media.adapters.feed_socket import SocketFeedTap
 from media.contracts.feeds import (
     CreateFeed,
     DeleteFeed,
@@ -26,77 +23,17 @@ from media.contracts.feeds import (
     RotateKey,
     UpdateFeed,
 )
-from media.ingest.process import run
-from media.ingest.settings import FeedsSettings, IngestSettings
-from media.ingest.store import FeedStore, MemoryFeedStore
+from media.ingest.store import MemoryFeedStore
 from media.mix import timecode
 from media.model.errors import SpecError
-from media.model.feed import FeedKind, FeedPhase, FeedStatus
+from media.model.feed import FeedKind, FeedPhase
 from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.bus.calls import call, events
 from runtime.bus.contract import CommandError, Fault
 from runtime.bus.local import LocalBus
-from runtime.settings import Settings
-from runtime.supervision.lifeline import Lifeline
+from tests.support.ingest import SECOND, collect, ingest, settings
 
-SECOND = 1_000_000
 SEED = '[{id="cam", kind="rtmp", stream_key="demo-key-1"}]'
-
-
-def settings(folder: Path, **extra: str) -> Settings:
-    environment = {
-        "GACHI_DATA": str(folder / "data"),
-        "GACHI_INGEST__RTMP_PORT": "0",
-        "GACHI_INGEST__HOST": "127.0.0.1",
-        "GACHI_INGEST__MEDIA_DIR": str(folder),
-        **extra,
-    }
-    return Settings.load(env=environment, sections=[IngestSettings, FeedsSettings], defaults=None)
-
-
-class Ready(Lifeline):
-    """A lifeline that tells us when the process is ready."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.up = asyncio.Event()
-
-    def ready(self, **info: object) -> None:
-        self.up.set()
-
-
-@asynccontextmanager
-async def ingest(settings: Settings, bus: LocalBus, store: FeedStore) -> AsyncIterator[None]:
-    lifeline = Ready()
-    task = asyncio.create_task(run(settings, lifeline, bus, store))
-    up = asyncio.create_task(lifeline.up.wait())
-    try:
-        await asyncio.wait([task, up], timeout=20, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-        yield
-    finally:
-        up.cancel()
-        lifeline.stop()
-        async with asyncio.timeout(15):
-            await asyncio.wait([task, up])
-    await task
-
-
-async def collect(settings: Settings, feed: str, until: int) -> list[TrackHeader | EncodedPacket]:
-    """What a tap gets until `until` microseconds of picture have passed."""
-    got: list[TrackHeader | EncodedPacket] = []
-    first: int | None = None
-    async with asyncio.timeout(until / SECOND * 3 + 15):
-        async for value in SocketFeedTap(settings.socket("feeds"), feed):
-            if isinstance(value, FeedStatus):
-                continue
-            got.append(value)
-            if isinstance(value, EncodedPacket) and value.kind is MediaKind.VIDEO:
-                first = value.dts if first is None else first
-                if value.dts - first >= until:
-                    return got
-    raise AssertionError("a tap never ends by itself")
 
 
 async def test_feeds_are_made_changed_and_removed(tmp_path: Path) -> None:

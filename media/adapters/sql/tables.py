@@ -45,7 +45,7 @@ feeds = Table(
     Column("second_publisher", String(16), nullable=False, default="refuse"),
     Column("options", JSON, nullable=False, default=dict),
     Column("key_hash", String(128), nullable=True),  # hex; NULL for kinds that nobody pushes to
-    # As it is, for it must be used: passphrases of SRT. Whoever can read the database can use it.
+    # As it is, for it must be used: passphrases of SRT, cameras' passwords. Whoever can read the database can use it.
     Column("secret", Text, nullable=False, default="", server_default=""),
     Column("version", Integer, nullable=False, default=1),
     Column("created_at", BigInteger, nullable=False),
