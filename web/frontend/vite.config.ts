@@ -59,9 +59,12 @@ export default defineConfig(({ mode }) => ({
     license: { fileName: "licenses.md" },
   },
   server: {
-    proxy: Object.fromEntries(
-      ["/api", "/hls", "/replays", "/live/main/poster.jpg"].map((path) => [path, "http://127.0.0.1:8080"]),
-    ),
+    proxy: {
+      "/realtime": { target: "http://127.0.0.1:8080", ws: true },
+      ...Object.fromEntries(
+        ["/api", "/hls", "/replays", "/live/main/poster.jpg"].map((path) => [path, "http://127.0.0.1:8080"]),
+      ),
+    },
   },
   test: { include: ["tests/**/*.test.ts"], environment: "node" },
 }));

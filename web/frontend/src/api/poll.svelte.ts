@@ -1,8 +1,14 @@
-import { onMount } from "svelte";
+import { onMount, untrack } from "svelte";
 import { ApiError } from "./client.ts";
 
 const EVERY = 5_000;
 const SLOWEST = 30_000;
+const SELDOM = 60_000;
+
+function pause(failures: number, seldom: boolean): number {
+  if (failures === 0) return seldom ? SELDOM : EVERY;
+  return Math.min(SLOWEST, EVERY * 2 ** (failures - 1));
+}
 
 /** What a page knows of something that changes on the server. */
 export class Polled<T> {
@@ -12,8 +18,12 @@ export class Polled<T> {
   error = $state.raw<ApiError | null>(null);
   #refresh: () => void = () => undefined;
 
-  constructor(ask: (signal: AbortSignal) => Promise<T>) {
-    onMount(() => this.#run(ask));
+  /** While `seldom` holds, what matters is told in another way, and is asked for once a minute only. */
+  constructor(ask: (signal: AbortSignal) => Promise<T>, seldom: () => boolean = () => false) {
+    onMount(() => this.#run(ask, seldom));
+    $effect(() => {
+      if (!seldom()) untrack(() => this.#refresh());
+    });
   }
 
   /** Asks now instead of at the next turn. */
@@ -22,7 +32,7 @@ export class Polled<T> {
   }
 
   /** Asks every five seconds while the page is seen; slower while it fails; at once when it is seen again. */
-  #run(ask: (signal: AbortSignal) => Promise<T>): () => void {
+  #run(ask: (signal: AbortSignal) => Promise<T>, seldom: () => boolean): () => void {
     const life = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let asking = false;
@@ -43,7 +53,7 @@ export class Polled<T> {
       } finally {
         asking = false;
       }
-      timer = setTimeout(turn, Math.min(SLOWEST, EVERY * 2 ** Math.max(0, failures - 1)));
+      timer = setTimeout(turn, pause(failures, seldom()));
     };
     this.#refresh = () => void turn();
     document.addEventListener("visibilitychange", this.#refresh, { signal: life.signal });

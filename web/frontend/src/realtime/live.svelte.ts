@@ -34,6 +34,8 @@ export class Live<T> {
 interface Held {
   readonly live: Live<Doc>;
   readers: number;
+  /** Whether to ask by REST where there are no WebSockets. */
+  polls: boolean;
   /** Whether `items` is of the present epoch up to the present offset. */
   has: boolean;
 }
@@ -53,14 +55,18 @@ export class Realtime implements Listener {
   }
 
   /** Read a topic until the function that is given back is called. Several may read the same. */
-  read<K extends Topic>(topic: K): { readonly live: Live<Topics[K]>; readonly stop: () => void } {
-    const held = this.#topics.get(topic) ?? { live: new Live<Doc>(), readers: 0, has: false };
+  read<K extends Topic>(
+    topic: K,
+    polls = true,
+  ): { readonly live: Live<Topics[K]>; readonly stop: () => void } {
+    const held = this.#topics.get(topic) ?? { live: new Live<Doc>(), readers: 0, has: false, polls };
     held.readers += 1;
+    held.polls ||= polls;
     if (held.readers === 1) {
       this.#topics.set(topic, held);
       this.connection.subscribe({ [topic]: null });
       this.connection.want();
-      if (this.#polling) void this.#ask(topic, this.#polling.signal);
+      if (this.#polling && polls) void this.#ask(topic, this.#polling.signal);
     }
     const stop = () => {
       held.readers -= 1;
@@ -128,7 +134,8 @@ export class Realtime implements Listener {
   async #poll(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (!this.#world.hidden()) {
-        await Promise.all([...this.#topics.keys()].map((topic) => this.#ask(topic, signal)));
+        const asked = [...this.#topics].filter(([, { polls }]) => polls);
+        await Promise.all(asked.map(([topic]) => this.#ask(topic, signal)));
       }
       await new Promise<void>((resolve) => this.#world.after(POLL_EVERY, resolve));
     }
@@ -192,10 +199,11 @@ function page(): Realtime {
 
 /**
  * The documents of a topic, followed while the component that calls this stands (call it while the component is
- * made). All components of a page share one connection.
+ * made). All components of a page share one connection. Without `polls` a page that asks by itself where there are no
+ * WebSockets spares the second asking.
  */
-export function live<K extends Topic>(topic: K): Live<Topics[K]> {
-  const { live, stop } = page().read(topic);
+export function live<K extends Topic>(topic: K, { polls = true } = {}): Live<Topics[K]> {
+  const { live, stop } = page().read(topic, polls);
   onMount(() => stop);
   return live;
 }
