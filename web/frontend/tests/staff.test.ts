@@ -3,7 +3,7 @@ import type { Channel, Show } from "../src/api/client.ts";
 import { catalogues, type StaffKey } from "../src/messages/staff/index.ts";
 import type { Feed } from "../src/realtime/topics.ts";
 import { addressesOf, loopback } from "../src/staff/addresses.ts";
-import { concerns, type Known, nextStep, whyNot } from "../src/staff/attention.ts";
+import { chosen, concerns, type Known, nextStep, whyNot } from "../src/staff/attention.ts";
 import { hoursLeft, slices } from "../src/staff/disk.ts";
 import { ceiling, drawn, HOLE, joined, type Sample, SPAN } from "../src/staff/graph.ts";
 import { codeOf } from "../src/staff/qr.ts";
@@ -212,6 +212,17 @@ describe("what needs a person", () => {
   });
 });
 
+describe("choosing a feed", () => {
+  it("keeps the backup, and changes places with it when it is what is chosen", () => {
+    const program = { feed: "cam", backup: "spare" };
+    expect(chosen(program, "x")).toEqual({ feed: "x", backup: "spare" });
+    expect(chosen(program, "spare")).toEqual({ feed: "spare", backup: "cam" });
+    expect(chosen(program, null)).toEqual({ feed: null, backup: "spare" });
+    expect(chosen({ feed: null, backup: "spare" }, "spare")).toEqual({ feed: "spare", backup: null });
+    expect(chosen(null, "x")).toEqual({ feed: "x", backup: null });
+  });
+});
+
 describe("words for states", () => {
   it("say why viewers see something else, and nothing while they do not", () => {
     expect(whyNot(channel(), "카메라")).toBeNull();
@@ -224,6 +235,9 @@ describe("words for states", () => {
       values: { reason: "cannot decode av1" },
     });
     expect(whyNot(channel({ on_air: false, picture: "" }), "카메라")).toBeNull();
+    // A worker's first picture comes without a reason.
+    expect(whyNot(channel({ picture: "slate" }), "카메라")?.key).toBe("channel.why.waiting");
+    expect(whyNot(channel({ picture: "spare" }), "카메라")?.key).toBe("channel.why.backup");
   });
 
   it("name the next step for who pushes and for what is fetched", () => {

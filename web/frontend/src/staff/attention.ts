@@ -31,7 +31,7 @@ export interface Known {
 }
 
 /** Below this share of the frames that are due a channel counts as too slow. */
-const SLOW = 0.97;
+export const SLOW = 0.95;
 /** So many times the space at which old tape is let go, people are warned. */
 const LOW = 3;
 
@@ -164,6 +164,18 @@ export function nextStep(feed: Feed): StaffKey | null {
   }
 }
 
+/**
+ * What is on program once `feed` is chosen. A feed cannot be its own backup: when the backup is put on air, what it
+ * takes the place of stands by for it.
+ */
+export function chosen(
+  program: Channel["program"],
+  feed: string | null,
+): { feed: string | null; backup: string | null } {
+  const backup = program?.backup ?? null;
+  return { feed, backup: feed !== null && backup === feed ? (program?.feed ?? null) : backup };
+}
+
 const WHY: Readonly<Record<string, StaffKey>> = {
   off: "channel.why.off",
   frozen: "channel.why.frozen",
@@ -183,5 +195,8 @@ export function whyNot(channel: Channel, feed: string): { key: StaffKey; values:
     return { key: "channel.why.off", values: {} };
   const key = WHY[reason];
   if (key !== undefined) return { key, values: { feed } };
-  return reason === "" ? null : { key: "channel.why.other", values: { reason } };
+  if (reason !== "") return { key: "channel.why.other", values: { reason } };
+  // A worker that has just begun gives no reason; the picture itself tells.
+  if (channel.picture === "slate") return { key: "channel.why.waiting", values: { feed } };
+  return channel.picture ? { key: "channel.why.backup", values: { feed } } : null;
 }
