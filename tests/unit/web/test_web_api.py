@@ -308,7 +308,7 @@ async def test_every_address_refuses_in_the_same_shape(live: Site) -> None:
         ("DELETE", "/healthz", 405),
         ("POST", "/hls/main/index.m3u8", 405),
         ("POST", "/api/openapi.json", 405),
-        ("POST", "/whip/cam", 404),
+        ("POST", "/whep/cam", 404),
         ("DELETE", "/nothing/here", 404),
     ):
         async with live.client.request(method, live.url + path) as response:
