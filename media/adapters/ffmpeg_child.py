@@ -28,6 +28,8 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"
 # Copy what comes as it is, in a container that needs no second look, each unit at once.
 _OUTPUT = (
     *("-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-max_interleave_delta", "100000"),
+    # NUT has no negative times, and sound mostly begins before its picture: all is moved, by what no sender jumps back.
+    *("-output_ts_offset", "1000000", "-avoid_negative_ts", "disabled"),
     *("-flush_packets", "1", "-f", "nut", "pipe:1"),
 )
 

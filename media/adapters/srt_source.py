@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import signal
 import socket
 import time
@@ -166,6 +167,10 @@ class _Session:
         self._peer = caller.name
         self._figures = figures
         self._accepted = False
+        self._last: float | None = None
+        """When the newest packet came."""
+        self._gap_ended = -math.inf
+        """When the newest packet came that a long silence was before: at its end the child hands over what it held."""
         self._nobody = False
         self._hold: Publication | None = None
         self._take_hold()
@@ -187,6 +192,10 @@ class _Session:
 
     def packet(self, packet: EncodedPacket) -> None:
         """As `media.ports.FeedSink`."""
+        now = time.monotonic()
+        if self._last is not None and now - self._last > _QUIET_END:
+            self._gap_ended = now
+        self._last = now
         self._take_hold().packet(packet)
 
     def lost(self, reason: str) -> None:
@@ -213,6 +222,7 @@ class _Session:
             self._take_hold().named(f"{self._peer} ({value})".strip() if value else self._peer)
         elif word is SrtWord.REFUSED:
             self._figures.refused += 1
+            self._take_hold()
             self.lost(value)
             self._peer = ""  # whoever comes next is another, and the child does not say from where
         elif word is SrtWord.DROPPED:
@@ -232,14 +242,16 @@ class _Session:
 
     def ended(self, status: int) -> None:
         """The child is gone, by itself or killed."""
-        heard_at = self.intake.heard
+        now = time.monotonic()
         if status < 0:
             self.lost(f"the receiving program was killed ({signal.Signals(-status).name})")
         elif not self._accepted:
             self.lost(self._unanswered(status))
-        elif heard_at is None:
+        elif self._last is None:
             self.failed("it sent nothing that can be read as MPEG-TS")
-        elif time.monotonic() - heard_at > _QUIET_END:
+        elif status > 0:
+            self.lost(f"the receiving program failed (status {status})")
+        elif now - self._last > _QUIET_END or now - self._gap_ended < _QUIET_END:
             self.lost("the line to the sender broke: nothing came any more")
         else:
             self.lost("the sender closed the connection")
