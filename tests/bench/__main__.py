@@ -28,6 +28,7 @@ LIMITS = {
     "rtmp": 90,
     "memory": 200,
     "viewers": 230,
+    "realtime": 120,
 }
 """Benches in their order, with the seconds after which each is ended. All together usually take below 12 minutes."""
 PATIENCE = 8.0
