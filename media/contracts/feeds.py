@@ -41,7 +41,7 @@ class FeedSecret(Value):
     feed: FeedView
     stream_key: str = ""
     publish_url: str = ""
-    """Complete, with the key."""
+    """Complete, with the key (SRT: the passphrase)."""
 
 
 class FeedList(Value):

@@ -202,7 +202,8 @@ class FeedCreate(Wire):
     options: dict[str, str] = Field(
         default={},
         max_length=20,
-        description="The kind's own: `path`, `loop` (file); `width`, `height`, `rate` (test).",
+        description="The kind's own: `path`, `loop` (file); `width`, `height`, `rate` (test); `port`, `latency`, `key_length`, "
+        "`passphrase` (srt); `url`, `transport`, `audio`, `username`, `password` (rtsp). Passphrase and credentials are kept, never shown.",
     )
 
 
@@ -240,7 +241,7 @@ class Feed(Wire):
 
 
 class FeedCreated(Feed):
-    """A feed with its key: the only time the key is shown. `publish_url` is complete, with the key."""
+    """A feed with its key (SRT: its passphrase): the only time it is shown. `publish_url` is complete, with the key."""
 
     stream_key: str
 
