@@ -9,83 +9,25 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import aiohttp
 import pytest
-from aiohttp import web
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from prometheus_client import CollectorRegistry
 
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
 from media.adapters.feed_socket import SocketFeedTap
-from media.contracts.feeds import DeleteFeed, FeedView, GetFeed
-from media.ingest.store import MemoryFeedStore
+from media.contracts.feeds import DeleteFeed
 from media.model.feed import FeedPhase, FeedStatus
 from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.bus.calls import call
-from runtime.bus.local import LocalBus
-from runtime.settings import Settings
 from tests.support.ffmpeg_sender import ffmpeg
-from tests.support.ingest import ingest, settings
-from tests.support.whip_offers import AUDIO, BUNDLE, FFMPEG, HEAD, VIDEO
+from tests.support.whip_house import DIRECT, House, a_house
+from tests.support.whip_offers import FFMPEG
 from tests.support.whip_sender import CLIP, KEY, Loss, WhipSender, originals, picture_hash, sending
-from web.compose import asking
-from web.metrics import WebMetrics
-from web.settings import AuthSettings, HttpSettings
-from web.whip import ANSWER_SECONDS, FRAGMENT, Whip
-
-SEEDS = (
-    f'[{{id="phone", kind="whip", stream_key="{KEY}"}}, '
-    '{id="shared", kind="whip", stream_key="whip-key-2", second_publisher="take_over"}, '
-    '{id="obs", kind="rtmp", stream_key="rtmp-key-1"}]'
-)
-DIRECT = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/sdp"}
-
-
-@dataclass
-class House:
-    """The two processes in one."""
-
-    settings: Settings
-    bus: LocalBus
-    base: str
-    http: aiohttp.ClientSession
-
-    def endpoint(self, feed: str = "phone") -> str:
-        return f"{self.base}/whip/{feed}"
-
-    async def feed(self, feed: str = "phone") -> FeedView:
-        return await call(self.bus, GetFeed(feed=feed))
-
-    async def phase(self, *wanted: FeedPhase, feed: str = "phone", within: float = 20.0) -> FeedView:
-        async with asyncio.timeout(within):
-            while (view := await self.feed(feed)).phase not in wanted:
-                await asyncio.sleep(0.05)
-        return view
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with a_house(tmp_path) as made:
         yield made
-
-
-@contextlib.asynccontextmanager
-async def a_house(tmp_path: Path, **extra: str) -> AsyncIterator[House]:
-    more = {"GACHI_FEEDS__SEED": SEEDS, "GACHI_INGEST__WEBRTC_HOST": "127.0.0.1", **extra}
-    made, bus = settings(tmp_path, **more), LocalBus()
-    app = web.Application()
-    limits = AuthSettings(address_rate=1000, failure_burst=1000)
-    Whip(asking(bus, ANSWER_SECONDS), HttpSettings(), limits, WebMetrics(CollectorRegistry())).add_to(app)
-    runner = web.AppRunner(app)
-    async with ingest(made, bus, MemoryFeedStore()), aiohttp.ClientSession() as http:
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        assert runner.addresses
-        try:
-            yield House(made, bus, f"http://127.0.0.1:{runner.addresses[0][1]}", http)
-        finally:
-            await runner.cleanup()
 
 
 @dataclass
@@ -342,117 +284,3 @@ async def test_a_feed_that_is_removed_ends_its_sender(house: House) -> None:
         await house.phase(FeedPhase.LIVE)
         await call(house.bus, DeleteFeed(feed="phone"))
         await until(lambda: sender.connection.connectionState == "closed", 20, "the sender to be told")
-
-
-# --- HTTP
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "field"),
-    [
-        (b"", 400, "sdp"),
-        (b"not a session description", 400, "sdp"),
-        (b"\xff\xfe", 400, "sdp"),
-        (FFMPEG[: FFMPEG.index("a=rtcp-mux")].encode(), 422, "offer.m.0.rtcp-mux"),
-        (FFMPEG.replace("ice-pwd", "ice-pw").encode(), 400, "sdp.ice-pwd"),
-        ((HEAD + BUNDLE + AUDIO + VIDEO.replace("H264", "H263")).encode(), 422, "offer.m.1.rtpmap"),
-        (HEAD.encode(), 422, "offer.m"),
-        (b"v=0\r\n" + b"a=x\r\n" * 20_000, 413, None),
-    ],
-)
-async def test_an_offer_that_cannot_be_is_refused_and_says_why(
-    house: House, body: bytes, status: int, field: str | None
-) -> None:
-    async with house.http.post(house.endpoint(), data=body, headers=DIRECT) as answer:
-        problem = await answer.json(content_type="application/problem+json")
-        assert (answer.status, problem.get("field")) == (status, field), problem
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert (await house.feed()).phase is FeedPhase.IDLE
-
-
-@pytest.mark.parametrize(
-    ("path", "headers", "status"),
-    [
-        ("phone", {"Authorization": "Bearer wrong-key-1"}, 401),
-        ("phone", {"Authorization": "Basic abc"}, 401),
-        ("phone", {"Authorization": "Bearer "}, 401),
-        ("phone", {"Authorization": "Bearer rtmp-key-1"}, 401),
-        ("obs", {"Authorization": "Bearer rtmp-key-1"}, 401),
-        ("nobody", {"Authorization": f"Bearer {KEY}"}, 401),
-        ("shared", {"Authorization": f"Bearer {KEY}"}, 401),
-        ("phone", {"Content-Type": "application/json"}, 415),
-        ("phone", {"Content-Type": "text/plain"}, 415),
-    ],
-)
-async def test_wrong_keys_and_types_are_refused(
-    house: House, path: str, headers: dict[str, str], status: int
-) -> None:
-    async with house.http.post(house.endpoint(path), data=FFMPEG, headers=DIRECT | headers) as answer:
-        assert answer.status == status
-        assert answer.content_type == "application/problem+json"
-        assert ("WWW-Authenticate" in answer.headers) == (status == 401)
-
-
-async def test_a_session_is_told_and_trickled_as_the_rfc_says(tmp_path: Path) -> None:
-    servers = '[{url="stun:127.0.0.1:9"}, {url="turn:127.0.0.1:9", username="u", credential="p\\"q"}]'
-    public = {"GACHI_INGEST__WEBRTC_PUBLIC_ADDRESS": "203.0.113.7"}
-    async with a_house(tmp_path, GACHI_INGEST__ICE_SERVERS=servers, **public) as house:
-        async with house.http.post(house.endpoint(), data=FFMPEG, headers=DIRECT) as answer:
-            text = await answer.text()
-            assert answer.status == 201, text
-            assert answer.content_type == "application/sdp"
-            etag, location = answer.headers["ETag"], answer.headers["Location"]
-            assert answer.headers.getall("Link") == [
-                '<stun:127.0.0.1:9>; rel="ice-server"',
-                '<turn:127.0.0.1:9>; rel="ice-server"; username="u"; credential="p\\"q"; credential-type="password"',
-            ]
-        assert location.startswith("/whip/phone/")
-        assert "203.0.113.7" in text
-        assert "profile-level-id=64001f" in text
-        assert "a=recvonly" in text
-        more = "a=ice-ufrag:7251e6f3\r\na=ice-pwd:8154b287e91f07b61e56e58cc6b99dce\r\na=mid:0\r\n"
-        more += "a=candidate:1 1 udp 2122260223 127.0.0.1 9 typ host\r\n"
-        assert await patch(house, location, more, etag) == (204, None)
-        assert await patch(house, location, more, None) == (204, None)
-        assert await patch(house, location, more, '"other"') == (412, "If-Match")
-        assert await patch(house, location, more, "*") == (422, "ice")
-        assert await patch(house, location, more.replace("7251e6f3", "another"), etag) == (422, "ice")
-        assert await patch(house, location, "what?", etag) == (400, "sdp")
-        assert await patch(house, location, more, etag, kind="text/plain") == (415, None)
-        assert await patch(house, location + "x", more, etag) == (404, "session")
-        assert await patch(house, location, more, etag, key="wrong-key-1") == (401, "stream_key")
-        assert (await house.feed()).phase is FeedPhase.CONNECTING  # nothing of it ended the session
-
-
-async def patch(
-    house: House, location: str, body: str, etag: str | None, *, kind: str = FRAGMENT, key: str = KEY
-) -> tuple[int, str | None]:
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": kind}
-    if etag is not None:
-        headers["If-Match"] = etag
-    async with house.http.patch(house.base + location, data=body, headers=headers) as answer:
-        if answer.status == 204:
-            return 204, None
-        problem = await answer.json(content_type="application/problem+json")
-        return answer.status, problem.get("field")
-
-
-async def test_browsers_of_other_sites_are_let_in(house: House) -> None:
-    asks = {"Origin": "https://example.com", "Access-Control-Request-Method": "POST"}
-    async with house.http.options(house.endpoint(), headers=asks) as answer:
-        assert answer.status == 200
-        assert answer.headers["Accept-Post"] == "application/sdp"
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
-    async with house.http.options(house.endpoint() + "/session", headers=asks) as answer:
-        assert answer.headers["Accept-Patch"] == FRAGMENT
-
-
-async def test_no_more_senders_than_the_limit(tmp_path: Path) -> None:
-    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_SESSIONS="1") as house:
-        async with house.http.post(house.endpoint(), data=FFMPEG, headers=DIRECT) as answer:
-            assert answer.status == 201
-        other = DIRECT | {"Authorization": "Bearer whip-key-2"}
-        async with house.http.post(house.endpoint("shared"), data=FFMPEG, headers=other) as answer:
-            assert answer.status == 503
-            assert "Retry-After" in answer.headers
