@@ -144,9 +144,14 @@ async def test_tries_are_read_and_kept_in_one_step(kept: Stores) -> None:
 
     await asyncio.gather(*(kept.tries.step(["a", "b"], add) for _ in range(20)))
     seen: list[Any] = []
-    await kept.tries.step(["a", "c"], lambda rows: (seen.append(dict(rows)), {"a": None})[1])
+
+    def look(rows: Any, **kept: None) -> dict[str, Tries | None]:
+        seen.append(dict(rows))
+        return {**kept}
+
+    await kept.tries.step(["a", "c"], lambda rows: look(rows, a=None))
     assert seen == [{"a": Tries(20, expires=9), "c": Tries()}]
-    await kept.tries.step(["a", "b"], lambda rows: (seen.append(dict(rows)), {})[1])
+    await kept.tries.step(["a", "b"], look)
     assert seen[1] == {"a": Tries(), "b": Tries(20, expires=9)}
     assert await kept.tries.forget(9) == 1
 

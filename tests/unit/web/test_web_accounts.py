@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,11 @@ async def make(live: Site, login: str, role: Role = Role.HOST) -> Any:
 
 
 async def enter(
-    live: Site, login: str, password: str = PASSWORD, status: int = 201, **headers: str
+    live: Site,
+    login: str,
+    password: str = PASSWORD,
+    status: int = 201,
+    headers: dict[str, str] | None = None,
 ) -> dict[str, str]:
     """The cookie of a log-in, as headers."""
     live.client.cookie_jar.clear()
@@ -151,7 +157,7 @@ async def test_what_is_no_session_is_nobody(live: Site, text: str) -> None:
 async def test_a_log_in_takes_a_new_cookie_and_ends_the_one_before(live: Site) -> None:
     await make(live, "ann")
     first = await enter(live, "ann")
-    second = await enter(live, "ann", **first)
+    second = await enter(live, "ann", headers=first)
     assert first != second
     assert (await who(live, first))["role"] is None
     assert (await who(live, second))["role"] == "host"
@@ -214,14 +220,14 @@ async def test_failed_log_ins_wait_and_others_do_not(tmp_path: Path) -> None:
         await make(live, "bob")
         evil = {"X-Forwarded-For": "198.51.100.1"}
         for _ in range(PAIR.free):
-            await enter(live, "ann", "wrong", 401, **evil)
+            await enter(live, "ann", "wrong", 401, evil)
         body = {"login": "ann", "password": PASSWORD}
         async with live.client.post(f"{live.url}{V1}/session", json=body, headers=evil) as answer:
             assert answer.status == 429, "even the right one waits, or waiting would tell"
             assert int(answer.headers["Retry-After"]) >= 1
             assert (await answer.json(content_type=None))["type"] == "/problems/too-many-tries"
-        await enter(live, "ann", **{"X-Forwarded-For": "203.0.113.5"})
-        await enter(live, "bob", **evil)
+        await enter(live, "ann", headers={"X-Forwarded-For": "203.0.113.5"})
+        await enter(live, "bob", headers=evil)
         assert live.metric("gachi_logins_total", result="waits") == 1
         assert live.metric("gachi_logins_total", result="wrong") == PAIR.free
 
@@ -234,8 +240,11 @@ async def test_a_hundred_guesses_at_once_are_a_hundred_guesses(live: Site) -> No
         async with live.client.post(f"{live.url}{V1}/session", json=body) as answer:
             return answer.status
 
+    begun = time.monotonic()
     answers = await asyncio.gather(*(guess() for _ in range(60)))
-    assert answers.count(401) <= PAIR.free
+    # On a slow machine the first waits go by meanwhile: 2, 4, 8 s, each good for one more.
+    waited = int(math.log2((time.monotonic() - begun) / PAIR.first + 1))
+    assert answers.count(401) <= PAIR.free + waited
     assert set(answers) <= {401, 429, 503}
 
 
