@@ -1,0 +1,76 @@
+"""SRT and a pulled camera through the whole product: swapped on program, and what ends them, without a discontinuity."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.collect import collect
+from tests.conformance.media_checks import check
+from tests.support.ffmpeg_sender import ffmpeg, publishing
+from tests.support.product import SMALL, Product, Seed, newest
+from tests.support.rtsp_server import Habits, RtspServer
+from tests.support.watching import watch
+
+pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
+SRT_PORT = 19_710
+
+
+async def test_a_camera_and_an_srt_sender_are_swapped_without_a_seam(tmp_path: Path) -> None:
+    ffmpeg()
+    settings = {"ingest": {"srt_port": SRT_PORT, "rtsp_networks": ["127.0.0.0/8"], "rtsp_silence": 2.0}}
+    async with RtspServer(Habits(user=("admin", "p@ss word"), digest=True)) as camera:
+        with Product.start(
+            tmp_path,
+            channels={"main": SMALL},
+            feeds=(Seed("pattern", "test", options={"width": "320", "height": "180"}),),
+            program={"main": ("pattern", None)},
+            settings=settings,
+        ) as product:
+            async with product.client() as client:
+                made = await client.api("POST", "/feeds", {"id": "desk", "kind": "srt"})
+                assert made["publish_url"].startswith(f"srt://127.0.0.1:{SRT_PORT}?")
+                assert made["stream_key"] in made["publish_url"]
+                options = {"url": camera.url(), "username": "admin", "password": "p@ss word"}
+                door = await client.api("POST", "/feeds", {"id": "door", "kind": "rtsp", "options": options})
+                assert door["options"] == {"url": camera.url()}
+                assert door["stream_key"] == ""
+                async with publishing(made["publish_url"], "green", form="mpegts"):
+                    await client.state("desk", "live")
+                    await client.state("door", "live")
+                    await client.program("main", "door", "desk")
+                    await client.picture("main", "door")
+                    since, _ = newest(await client.playlist("main", "v180"))
+                    collecting = asyncio.create_task(collect(client.session, product.hls("main"), 14))
+                    await asyncio.sleep(3)
+                    camera.habits.silent_after = 0.1  # it hangs: the backup is on air
+                    await client.picture("main", "desk")
+                    camera.habits.silent_after = 0
+                    await client.state("door", "live", within=30)
+                    await client.picture("main", "door")
+                    for pid, command in product.processes().items():
+                        assert made["stream_key"] not in command
+                        if "concat" in command and "tether" not in command:
+                            os.kill(pid, signal.SIGKILL)  # both receivers at once
+                    await client.state("door", "live", within=30)
+                    recording = await collecting
+                assert not check(recording)
+                for answer in recording.answers[-3:]:
+                    assert "EXT-X-DISCONTINUITY\n" not in answer.text
+                watched = watch(recording, since=since)
+                assert len(watched.flashes) >= 2
+                assert len(watched.beeps) >= 2
+                log = (product.folder / "serve.log").read_text(encoding="utf-8")
+                for secret in (made["stream_key"], "p@ss word", "p%40ss"):
+                    assert secret not in log
+                _, figures = await client.get_as_staff("/metrics")
+                for name, feed in (
+                    ("gachi_srt_children_total", "desk"),
+                    ("gachi_rtsp_connections_total", "door"),
+                ):
+                    assert re.search(rf'{name}{{[^}}]*feed="{feed}"[^}}]*}} [1-9]', figures.decode()), name
