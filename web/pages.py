@@ -20,6 +20,7 @@ from web.problems.page import page as problem_page
 STATIC = Path(__file__).parent / "static"
 PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", "/login")
 EMBED = "/embed/{channel}"
+PUBLISH = "/publish/{feed}"
 MAX_FILES = 2000
 """Files of one build; a folder with more is no build of ours."""
 _HASHED = re.compile(r"(?:^|/)assets/.+[-.][A-Za-z0-9_-]{8,}\.\w+$")
@@ -34,13 +35,14 @@ _CSP = (
 _PLAIN_CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def security_headers(ancestors: str = "'none'", csp: str = _CSP) -> dict[str, str]:
-    """Headers of every page. `ancestors`: who may frame it (CSP sources)."""
+def security_headers(ancestors: str = "'none'", csp: str = _CSP, *, capture: bool = False) -> dict[str, str]:
+    """Headers of every page. `ancestors`: who may frame it (CSP sources); `capture`: whether it may ask for the camera."""
+    devices = "(self)" if capture else "()"
     headers = {
         "Content-Security-Policy": csp.format(ancestors=ancestors),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "strict-origin-when-cross-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+        "Permissions-Policy": f"camera={devices}, microphone={devices}, geolocation=(), payment=()",
         "Cross-Origin-Opener-Policy": "same-origin",
     }
     if ancestors == "'none'":
@@ -121,6 +123,7 @@ class Pages:
         for path in PAGES:
             app.router.add_get(path, self.page)
         app.router.add_get(EMBED, self.embed)
+        app.router.add_get(PUBLISH, self.publish)
         app.router.add_get("/problems", self.problems)
         app.router.add_get("/problems/{slug}", self.problem)
         app.router.add_get("/{name:.+}", self.file)
@@ -128,17 +131,21 @@ class Pages:
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The application's one document."""
-        return self._index(request, "'none'")
+        return self._index(request, security_headers())
 
     async def embed(self, request: web.Request) -> web.StreamResponse:
         """The same document, which others may frame."""
-        return self._index(request, self._ancestors)
+        return self._index(request, security_headers(self._ancestors))
 
-    def _index(self, request: web.Request, ancestors: str) -> web.StreamResponse:
+    async def publish(self, request: web.Request) -> web.StreamResponse:
+        """The same document, which may ask for camera and microphone."""
+        return self._index(request, security_headers(capture=True))
+
+    def _index(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:
         asset = self._files.get("index.html")
         if asset is None:
             return self._not_built(request)
-        return _send(request, asset, {**security_headers(ancestors), "Cache-Control": "no-cache"}, 200)
+        return _send(request, asset, {**headers, "Cache-Control": "no-cache"}, 200)
 
     async def file(self, request: web.Request) -> web.StreamResponse:
         """A file of the build, or the page that says that there is nothing here."""

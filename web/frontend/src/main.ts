@@ -44,6 +44,11 @@ switch (route.page) {
   case "login":
     import("./pages/Login.svelte").then(({ default: Login }) => show(Login, {}));
     break;
+  case "publish": {
+    const { feed } = route;
+    import("./pages/Publish.svelte").then(({ default: Publish }) => show(Publish, { feed }));
+    break;
+  }
   case "missing":
     show(Missing, {});
     break;

@@ -4,6 +4,7 @@ export type Route =
   | { readonly page: "live"; readonly channel: string }
   | { readonly page: "show"; readonly show: string }
   | { readonly page: "embed"; readonly channel: string }
+  | { readonly page: "publish"; readonly feed: string }
   | { readonly page: "staff" }
   | { readonly page: "login" }
   | { readonly page: "missing" };
@@ -35,6 +36,8 @@ export function match(path: string): Route {
       return { page: "show", show: id };
     case "embed":
       return { page: "embed", channel: id };
+    case "publish":
+      return { page: "publish", feed: id };
     default:
       return { page: "missing" };
   }

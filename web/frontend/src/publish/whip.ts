@@ -1,0 +1,268 @@
+/**
+ * A WHIP client (RFC 9725). The offer is posted before it is set as the local description (§4.6): the servers that the
+ * answer names for ICE are known when gathering begins, and candidates follow by PATCH (§4.3.1). The server restarts no
+ * ICE, so a broken connection is a new session.
+ */
+import type { LineTrouble } from "./state.ts";
+
+/** Why there is no session. `wait`: milliseconds that the server asks for. */
+export class WhipError extends Error {
+  constructor(
+    readonly trouble: LineTrouble,
+    readonly wait = 0,
+    options?: ErrorOptions,
+  ) {
+    super(trouble, options);
+    this.name = "WhipError";
+  }
+}
+
+export interface WhipOptions {
+  /** Where offers are posted. */
+  readonly url: string;
+  readonly key: string;
+  readonly tracks: readonly MediaStreamTrack[];
+  /** Bits per second of the picture. */
+  readonly bitrate: number;
+  readonly makePeer: (configuration: RTCConfiguration) => RTCPeerConnection;
+  readonly fetch: typeof fetch;
+  /** Connected, or broken; told once each at most. */
+  readonly onconnected: () => void;
+  readonly onbroken: (trouble: LineTrouble) => void;
+  /** Codecs this browser can send, in its order; null where it does not tell. */
+  readonly codecs?: readonly RTCRtpCodec[] | null;
+}
+
+/** Milliseconds for one request: the server waits up to twelve seconds for its own address servers. */
+export const PATIENCE = 15_000;
+/** A connection that is `disconnected` may find another way for so long (Wi-Fi to mobile), then a new session is faster. */
+export const HOPE = 4_000;
+/** Candidates of so many milliseconds go in one PATCH. */
+export const GATHER = 60;
+const SDP = "application/sdp";
+const FRAGMENT = "application/trickle-ice-sdpfrag";
+
+/** What the server's refusal means. */
+export function troubleOf(status: number): LineTrouble {
+  if (status === 401 || status === 403 || status === 404) return "key";
+  if (status === 409) return "taken";
+  if (status === 429) return "limited";
+  return status >= 500 || status === 408 ? "away" : "refused";
+}
+
+/** H.264 first, as it came; then what else the server decodes, then helpers like rtx. Empty where nothing would fit. */
+export function preferred(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
+  const rank = (codec: RTCRtpCodec): number => {
+    const name = codec.mimeType.toLowerCase();
+    if (name === "video/h264") return /packetization-mode=1/.test(codec.sdpFmtpLine ?? "") ? h264(codec) : 9;
+    if (name === "video/vp8") return 3;
+    return /^video\/(rtx|red|ulpfec|flexfec-03)$/.test(name) ? 4 : 9;
+  };
+  const kept = codecs.filter((codec) => rank(codec) < 9);
+  const media = kept.some((codec) => rank(codec) < 4);
+  return media ? kept.sort((a, b) => rank(a) - rank(b)) : [];
+}
+
+/** Constrained baseline first: every phone encodes it in hardware. */
+function h264(codec: RTCRtpCodec): number {
+  return /profile-level-id=42[ce]0/i.test(codec.sdpFmtpLine ?? "") ? 0 : 1;
+}
+
+const LINK = /<([^>]+)>((?:\s*;\s*[\w-]+=(?:"(?:[^"\\]|\\.)*"|[^\s;,"]+))*)/g;
+const PARAMETER = /([\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))/g;
+
+/** Parameters of a link (RFC 8288 §3), quotes taken off. */
+function parameters(text: string): Record<string, string> {
+  const found = [...text.matchAll(PARAMETER)];
+  return Object.fromEntries(
+    found.map(([, name = "", quoted, bare = ""]) => [name, quoted?.replace(/\\(.)/g, "$1") ?? bare]),
+  );
+}
+
+/** ICE servers of `Link` headers (RFC 9725 §4.6). */
+export function iceServers(link: string | null): RTCIceServer[] {
+  return [...(link ?? "").matchAll(LINK)]
+    .map(([, urls = "", rest = ""]) => ({ urls, ...parameters(rest) }) as Record<string, string>)
+    .filter(({ rel }) => rel === "ice-server")
+    .map(({ urls = "", username, credential }) =>
+      username === undefined || credential === undefined ? { urls } : { urls, username, credential },
+    );
+}
+
+/** The body of a PATCH (RFC 8840 §9): candidates of one ICE generation below the section they belong to. */
+export function fragment(description: string, candidates: readonly RTCIceCandidate[], done: boolean): string {
+  const line = (name: string) => new RegExp(`^a=${name}:.*$`, "m").exec(description)?.[0].trim();
+  const first = /^m=.*$/m.exec(description)?.[0].trim() ?? "m=audio 9 UDP/TLS/RTP/SAVPF 0";
+  const lines = [line("ice-ufrag"), line("ice-pwd"), first, line("mid")].filter((each) => each !== undefined);
+  // All tracks share one transport, so candidates of any of them are those of the first section.
+  const told = candidates.map(({ candidate }) => `a=${candidate}`);
+  return [...lines, ...told, ...(done ? ["a=end-of-candidates"] : []), ""].join("\r\n");
+}
+
+async function request(options: WhipOptions, url: string, init: RequestInit): Promise<Response> {
+  const headers = { Authorization: `Bearer ${options.key}`, ...(init.headers as Record<string, string>) };
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), PATIENCE);
+  try {
+    return await options.fetch(url, { ...init, headers, signal: late.signal });
+  } catch (error) {
+    throw new WhipError("away", 0, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function refusal(response: Response, problem: unknown): WhipError {
+  const seconds = Number(response.headers.get("Retry-After") ?? "0");
+  const wait = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+  const type = (problem as { type?: unknown } | null)?.type;
+  const full = typeof type === "string" && type.endsWith("/full");
+  return new WhipError(full ? "full" : troubleOf(response.status), wait);
+}
+
+/** One session: made by `open`, ended by `close`. */
+export class WhipSession {
+  readonly #options: WhipOptions;
+  readonly #peer: RTCPeerConnection;
+  #location = "";
+  #etag: string | null = null;
+  #trickles = true;
+  #waiting: RTCIceCandidate[] = [];
+  #gathered = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #hope: ReturnType<typeof setTimeout> | null = null;
+  #told = false;
+  #closed = false;
+
+  private constructor(options: WhipOptions) {
+    this.#options = options;
+    this.#peer = options.makePeer({ bundlePolicy: "max-bundle" });
+  }
+
+  /** Opens a session. Rejects with `WhipError`; nothing is left behind then. */
+  static async open(options: WhipOptions): Promise<WhipSession> {
+    const session = new WhipSession(options);
+    try {
+      await session.#open();
+      return session;
+    } catch (error) {
+      session.close();
+      if (error instanceof WhipError) throw error;
+      throw new WhipError("refused", 0, { cause: error });
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { tracks, url } = this.#options;
+    const peer = this.#peer;
+    const stream = new MediaStream([...tracks]);
+    for (const track of tracks) {
+      const transceiver = peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+      if (track.kind === "video") this.#prefer(transceiver);
+    }
+    peer.onconnectionstatechange = () => this.#changed();
+    peer.onicecandidate = ({ candidate }) => this.#found(candidate);
+    const offer = await peer.createOffer();
+    const response = await request(this.#options, url, {
+      method: "POST",
+      headers: { "Content-Type": SDP },
+      body: offer.sdp ?? "",
+    });
+    if (response.status !== 201) throw refusal(response, await response.json().catch(() => null));
+    const location = response.headers.get("Location");
+    if (location === null) throw new WhipError("refused");
+    this.#location = new URL(location, new URL(url, globalThis.location?.href)).href;
+    this.#etag = response.headers.get("ETag");
+    const servers = iceServers(response.headers.get("Link"));
+    if (servers.length > 0) peer.setConfiguration({ ...peer.getConfiguration(), iceServers: servers });
+    const answer = await response.text();
+    if (this.#closed) return;
+    await peer.setLocalDescription(offer);
+    await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    await this.limit(this.#options.bitrate);
+  }
+
+  #prefer(transceiver: RTCRtpTransceiver): void {
+    const order = preferred(this.#options.codecs ?? []);
+    // Browsers without it (Firefox before 128) offer H.264 anyway; the server takes it before VP8.
+    if (order.length > 0) transceiver.setCodecPreferences?.(order);
+  }
+
+  /** Bounds the picture's bit rate; what the browser does not take is let be. */
+  async limit(bitrate: number): Promise<void> {
+    const sender = this.#sender("video");
+    const parameters = sender?.getParameters();
+    if (sender === undefined || !parameters?.encodings?.length) return;
+    for (const encoding of parameters.encodings) encoding.maxBitrate = bitrate;
+    // A face that moves is better soft than jerky.
+    parameters.degradationPreference = "maintain-framerate";
+    await sender.setParameters(parameters).catch(() => undefined);
+  }
+
+  /** Sends another track of the same kind from now on, without a new session. */
+  async swap(track: MediaStreamTrack): Promise<void> {
+    await this.#sender(track.kind)?.replaceTrack(track);
+  }
+
+  stats(): Promise<RTCStatsReport> {
+    return this.#peer.getStats();
+  }
+
+  /** Ends the session and tells the server; `leaving`: the page goes away. More than once does no harm. */
+  close(leaving = false): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of [this.#timer, this.#hope]) if (timer !== null) clearTimeout(timer);
+    this.#peer.onconnectionstatechange = this.#peer.onicecandidate = null;
+    this.#peer.close();
+    if (this.#location === "") return;
+    // Nothing waits for it: a server that cannot be told finds out by the silence.
+    request(this.#options, this.#location, { method: "DELETE", keepalive: leaving }).catch(() => undefined);
+    this.#location = "";
+  }
+
+  #sender(kind: string): RTCRtpSender | undefined {
+    return this.#peer
+      .getTransceivers()
+      .map(({ sender }) => sender)
+      .find((sender) => sender.track?.kind === kind);
+  }
+
+  #changed(): void {
+    const state = this.#peer.connectionState;
+    if (this.#hope !== null) clearTimeout(this.#hope);
+    this.#hope = null;
+    if (state === "connected" && !this.#told) {
+      this.#told = true;
+      this.#options.onconnected();
+    } else if (state === "disconnected") {
+      this.#hope = setTimeout(() => this.#options.onbroken("broke"), HOPE);
+    } else if (state === "failed" || state === "closed") {
+      this.#options.onbroken(this.#told ? "broke" : "path");
+    }
+  }
+
+  #found(candidate: RTCIceCandidate | null): void {
+    // An empty candidate ends one generation of one transport; null ends all.
+    if (candidate === null) this.#gathered = true;
+    else if (candidate.candidate !== "") this.#waiting.push(candidate);
+    if (this.#trickles) this.#timer ??= setTimeout(() => void this.#trickle(), GATHER);
+  }
+
+  async #trickle(): Promise<void> {
+    this.#timer = null;
+    const candidates = this.#waiting.splice(0);
+    const description = this.#peer.localDescription?.sdp;
+    if (this.#closed || description === undefined || (candidates.length === 0 && !this.#gathered)) return;
+    const headers: Record<string, string> = { "Content-Type": FRAGMENT };
+    if (this.#etag !== null) headers["If-Match"] = this.#etag;
+    const body = fragment(description, candidates, this.#gathered);
+    try {
+      const response = await request(this.#options, this.#location, { method: "PATCH", headers, body });
+      // 405 and 501 say that candidates are not taken (§4.3.1); the checks that we send reach the server anyway.
+      if (response.status >= 400) this.#trickles = false;
+    } catch {
+      // Without them the server still sees where our checks come from; a network that is gone is found out by ICE.
+    }
+  }
+}
