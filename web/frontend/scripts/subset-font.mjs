@@ -35,26 +35,39 @@ function charactersOf(css, slices) {
   return text;
 }
 
-/** Writes `gachi-sans.woff2` (weights 400 to 700) below `folder`; returns its size in bytes. */
-export async function subsetFont(folder) {
-  const web = require.resolve("pretendard/package.json").replace(/package\.json$/, "dist/web/variable/");
-  const [font, css, ko, en] = await Promise.all([
-    readFile(`${web}woff2/PretendardVariable.woff2`),
-    readFile(`${web}pretendardvariable-dynamic-subset.css`, "utf8"),
-    readFile(new URL("../src/messages/ko.ts", import.meta.url), "utf8"),
-    readFile(new URL("../src/messages/en.ts", import.meta.url), "utf8"),
-  ]);
-  const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
-  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en;
-  const cut = await subset(font, [...new Set(text)].filter((c) => c > "\x1f").join(""), {
+/** The glyphs of `text`, in weights 400 to 700. */
+function cutTo(font, text) {
+  return subset(font, [...new Set(text)].filter((c) => c > "\x1f").join(""), {
     targetFormat: "woff2",
     variationAxes: { wght: { min: 400, max: 700, default: 400 } },
     keepFeatures: ["kern", "tnum", "mark", "ccmp"],
     noLayoutClosure: true,
     preserveNameIds: COPYRIGHT_AND_LICENCE,
   });
+}
+
+/**
+ * Writes `gachi-sans.woff2` below `folder`, and `gachi-sans-staff.woff2` with what the staff's texts need beyond it, so
+ * that viewers do not carry it; returns the first one's size in bytes.
+ */
+export async function subsetFont(folder) {
+  const web = require.resolve("pretendard/package.json").replace(/package\.json$/, "dist/web/variable/");
+  const [font, css, ko, en, staff] = await Promise.all([
+    readFile(`${web}woff2/PretendardVariable.woff2`),
+    readFile(`${web}pretendardvariable-dynamic-subset.css`, "utf8"),
+    readFile(new URL("../src/messages/ko.ts", import.meta.url), "utf8"),
+    readFile(new URL("../src/messages/en.ts", import.meta.url), "utf8"),
+    readFile(new URL("../src/messages/staff/ko.ts", import.meta.url), "utf8"),
+  ]);
+  const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
+  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en;
+  const [cut, rest] = await Promise.all([
+    cutTo(font, text),
+    cutTo(font, [...staff].filter((c) => !text.includes(c)).join("")),
+  ]);
   await mkdir(folder, { recursive: true });
   await writeFile(`${folder}/gachi-sans.woff2`, cut);
+  await writeFile(`${folder}/gachi-sans-staff.woff2`, rest);
   return cut.length;
 }
 
