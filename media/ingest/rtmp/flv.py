@@ -1,7 +1,7 @@
 """FLV tag bodies as RTMP carries them → track headers and access units.
 
 Source: Adobe Flash Video File Format 10.1, annex E.4; Enhanced RTMP v2 (veovera.org) for FourCC tags. H.264 and AAC are
-taken in both spellings; every other codec is refused by name, so that whoever sent it reads what to change.
+taken in both spellings, HEVC by its FourCC; every other codec is refused by name, so that whoever sent it reads what to change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _VIDEO_CODECS = {
 }
 _AUDIO_CODECS = {0: "PCM", 1: "ADPCM", 2: "MP3", 3: "PCM", 4: "Nellymoser", 5: "Nellymoser", 6: "Nellymoser", 7: "G.711",
                  8: "G.711", 11: "Speex", 13: "Opus", 14: "MP3"}  # fmt: skip
-_FOURCC = {b"hvc1": "HEVC", b"av01": "AV1", b"vp08": "VP8", b"vp09": "VP9", b"Opus": "Opus", b"ac-3": "AC-3",
+_FOURCC = {b"av01": "AV1", b"vp08": "VP8", b"vp09": "VP9", b"Opus": "Opus", b"ac-3": "AC-3",
            b"ec-3": "E-AC-3", b".mp3": "MP3", b"fLaC": "FLAC"}  # fmt: skip
 _H264, _AAC, _EX_AUDIO = 7, 10, 9
 _SEEKING = 5
@@ -67,11 +67,11 @@ class TrackReader:
 
     def _enhanced_video(self, body: bytes, stamp: int, arrived: int) -> Unit | None:
         packet_type, key, fourcc = body[0] & 0x0F, body[0] >> 4 & 0x07 == 1, body[1:5]
-        if packet_type > _METADATA or fourcc != b"avc1":
+        if packet_type > _METADATA or fourcc not in {b"avc1", b"hvc1"}:
             name = _FOURCC.get(fourcc, "multitrack or unknown video")
-            raise SourceError(_refusal("video", name, "H.264"))
+            raise SourceError(_refusal("video", name, "H.264 or HEVC"))
         if packet_type == _START:
-            return self._new_header(_avc_header(body[5:]))
+            return self._new_header((_avc_header if fourcc == b"avc1" else _hevc_header)(body[5:]))
         if packet_type == _CODED and len(body) >= 8:
             return self._unit(MediaKind.VIDEO, body[8:], stamp, _signed24(body, 5), arrived, keyframe=key)
         if packet_type == _CODED_X:
@@ -128,6 +128,17 @@ def _avc_header(record: bytes) -> TrackHeader | None:
     if record[4] & 3 != 3:
         raise SourceError(f"NAL unit lengths of {(record[4] & 3) + 1} bytes are not supported, only 4")
     return TrackHeader(MediaKind.VIDEO, Codec.H264, record)
+
+
+def _hevc_header(record: bytes) -> TrackHeader | None:
+    """`HEVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §8.3.3.1). An empty one is None."""
+    if not record:
+        return None
+    if len(record) < 23 or record[0] != 1:
+        raise SourceError("the HEVC header (hvcC) is malformed")
+    if record[21] & 3 != 3:
+        raise SourceError(f"NAL unit lengths of {(record[21] & 3) + 1} bytes are not supported, only 4")
+    return TrackHeader(MediaKind.VIDEO, Codec.HEVC, record)
 
 
 def aac_header(config: bytes) -> TrackHeader | None:

@@ -217,10 +217,10 @@ def test_acknowledgements_are_sent() -> None:
     assert message.type == chunks.ACKNOWLEDGEMENT
 
 
-def test_hevc_and_opus_are_refused_by_name() -> None:
+def test_codecs_that_are_not_taken_are_refused_by_name() -> None:
     begin = client.opening("k")
     for body, kind, name in (
-        (b"\x90hvc1" + bytes(20), chunks.VIDEO, "HEVC video"),
+        (b"\x90av01" + bytes(20), chunks.VIDEO, "AV1 video"),
         (b"\x1c\x00\x00\x00\x00" + bytes(20), chunks.VIDEO, "HEVC video"),
         (b"\x90Opus" + bytes(20), chunks.AUDIO, "Opus audio"),
         (b"\x2f\xff\xfb", chunks.AUDIO, "MP3 audio"),
@@ -237,3 +237,17 @@ def test_enhanced_h264_is_taken() -> None:
     assert header == TrackHeader(MediaKind.VIDEO, Codec.H264, client.AVCC)
     assert first == EncodedPacket(MediaKind.VIDEO, 90 * MILLI, 10 * MILLI, True, b"\x00\x00\x00\x01\x65")
     assert second == EncodedPacket(MediaKind.VIDEO, 50 * MILLI, 50 * MILLI, False, b"\x00\x00\x00\x01\x41")
+
+
+def test_enhanced_hevc_is_taken() -> None:
+    hvcc = b"\x01" + bytes(20) + b"\xff\x00"
+    start = client.message(chunks.VIDEO, b"\x90hvc1" + hvcc, stream=1)
+    coded = client.message(chunks.VIDEO, b"\x91hvc1\xff\xff\xb0" + b"\x00\x00\x00\x01\x26", 100, stream=1)
+    coded_x = client.message(chunks.VIDEO, b"\xa3hvc1" + b"\x00\x00\x00\x01\x02", 140, stream=1)
+    header, first, second = play(client.opening("k") + start + coded + coded_x)[1:]
+    assert header == TrackHeader(MediaKind.VIDEO, Codec.HEVC, hvcc)
+    assert first == EncodedPacket(MediaKind.VIDEO, 20 * MILLI, 100 * MILLI, True, b"\x00\x00\x00\x01\x26")
+    assert second == EncodedPacket(MediaKind.VIDEO, 140 * MILLI, 140 * MILLI, False, b"\x00\x00\x00\x01\x02")
+    for bad in (b"\x01short", b"\x00" + hvcc[1:], hvcc[:21] + b"\xfd\x00"):
+        with pytest.raises(SourceError):
+            play(client.opening("k") + client.message(chunks.VIDEO, b"\x90hvc1" + bad, stream=1))
