@@ -99,11 +99,9 @@ REFUSALS: list[tuple[str, str, dict[str, str], bytes | None, int, str]] = [
     *[
         (method, path, {}, None, 404, "not-found")
         for method, path in (
-            ("POST", "/whip/camera"),
             ("POST", "/whep/main"),
             ("POST", "/hooks/shop"),
             ("GET", "/go/token"),
-            ("GET", "/realtime"),
             ("GET", "/control/main"),
             ("GET", "/host/show"),
         )
