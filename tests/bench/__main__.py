@@ -26,6 +26,7 @@ LIMITS = {
     "glass": 100,
     "kill": 90,
     "rtmp": 90,
+    "whip": 100,
     "memory": 200,
     "viewers": 230,
     "realtime": 120,
