@@ -37,7 +37,7 @@ def missing_codecs(wanted: Iterable[tuple[str, Literal["r", "w"]]]) -> list[str]
 
 def ladder_seconds(spec: ChannelSpec) -> float:
     """Seconds of processor time for one picture in all rungs. Counted by thread, so that other load does not show."""
-    pictures = _moving(spec.width, spec.height)
+    pictures = moving_pictures(spec.width, spec.height)
     rungs = [VideoEncoder(spec, rung) for rung in spec.ladder]
     for rung in rungs:
         rung.encode(0, pictures[0])
@@ -53,12 +53,12 @@ def ladder_seconds(spec: ChannelSpec) -> float:
     return took / tick
 
 
-def _moving(width: int, height: int) -> list[VideoFrame]:
+def moving_pictures(width: int, height: int) -> list[VideoFrame]:
     """A picture of blocks that moves to and fro, with the noise of a camera: without it the encoder has it too easy."""
     dice = np.random.default_rng(7)
     blocks = dice.integers(40, 210, (height // 16 + 2, width // 16 + 4))
     scene = np.kron(blocks, np.ones((16, 16)))[:height]
-    noise = dice.normal(0, NOISE, (height, 2 * width))
+    noise = dice.normal(0, NOISE, (height, width + 61 * 16))
     frames = []
     for index, shift in enumerate((*range(0, 24, 3), *range(24, 0, -3))):
         frame = VideoFrame(width, height, "yuv420p")

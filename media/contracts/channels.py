@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from media.model.channel import ChannelState
 from runtime.bus.contract import Command, Done, Event, Value
@@ -32,6 +32,7 @@ class ChannelSettings(Value):
             RungValue(height=360, bitrate=700_000),
         ]
     )
+    """Empty, or the word `auto`: chosen by the canvas's size and by what the machine has left."""
     audio_bitrate: int = 128_000
     gop_frames: int = 30
     part_frames: int = 10
@@ -39,6 +40,15 @@ class ChannelSettings(Value):
     dvr_seconds: int = 1800
     preset: str = "veryfast"
     burn_in: bool = False
+    on_demand: bool = False
+    """Runs only while somebody watches or a show runs."""
+    idle_seconds: int = 60
+    """After so many seconds without either it stops; on-demand channels alone."""
+
+    @field_validator("ladder", mode="before")
+    @classmethod
+    def _auto(cls, ladder: object) -> object:
+        return [] if ladder == "auto" else ladder
 
 
 class Program(Value):
@@ -56,7 +66,7 @@ class ChannelView(Value):
     version: int
     """Rises with each change of the settings or the program."""
     wanted: bool
-    """Whether it shall be on air."""
+    """Whether it shall be on air; of an on-demand channel, whether it may be."""
     state: ChannelState = ChannelState.OFFLINE
     program: Program = Program()
     picture: str = ""
@@ -71,7 +81,17 @@ class ChannelView(Value):
     ready: bool = False
     """Every rendition lists a segment."""
     speed: float = 0.0
-    """Ticks done per tick due over the last 5 s; below 1 the machine is too slow."""
+    """The share of the last 5 s' pictures that were made, and in time, by the mixer and by the slowest rung; below 1 the
+    machine is too slow.
+    """
+    idle: bool = False
+    """On demand, and nobody asks for it: it has no worker and costs nothing."""
+    rungs: list[RungValue] = Field(default_factory=list)
+    """The ladder in force: the settings', or what `auto` chose; empty while it does not run and is to be chosen."""
+    ladder_why: str = ""
+    """In words: how `auto` came to it; empty for a ladder of the settings."""
+    needs: float = 0.0
+    """Cores it is estimated to take on air; 0 while it does not run."""
 
 
 class ChannelList(Value):
@@ -88,6 +108,8 @@ class CreateChannel(Command[ChannelView]):
     channel: str
     settings: ChannelSettings = ChannelSettings()
     start: bool = True
+    force: bool = False
+    """Also where the machine has no room for it."""
 
 
 class UpdateChannel(Command[ChannelView]):
@@ -98,6 +120,7 @@ class UpdateChannel(Command[ChannelView]):
     channel: str
     version: int | None = None
     settings: ChannelSettings
+    force: bool = False
 
 
 class StartChannel(Command[ChannelView]):
@@ -106,6 +129,55 @@ class StartChannel(Command[ChannelView]):
     topic: ClassVar[str] = "media.channels.start"
     reply = ChannelView
     channel: str
+    force: bool = False
+
+
+class WatchChannel(Command[ChannelView]):
+    """Somebody wants to see a channel: one that is on demand and idle starts, one that runs stays on for `idle_seconds`
+    more. Others are left as they are.
+    """
+
+    topic: ClassVar[str] = "media.channels.watch"
+    asks = True
+    reply = ChannelView
+    channel: str
+
+
+class CapacityUse(Value):
+    """What one channel takes."""
+
+    channel: str
+    cores: float
+
+
+class CapacityView(Value):
+    """The machine's cores and who takes them, by estimate."""
+
+    cpu: str
+    cores: float
+    """That this machine has for us."""
+    limit: float
+    """That channels may take together: `node.capacity` of them."""
+    used: list[CapacityUse]
+    """By channel, of those that run."""
+    left: float
+    measured: list[str]
+    """Presets whose cost was measured on this machine; of others a reference machine's counts."""
+    needs: float = 0.0
+    """Of the channel that was asked about."""
+    fits: list[RungValue] = Field(default_factory=list)
+    """The best part of its ladder that fits beside the others; empty where none does."""
+    fits_needs: float = 0.0
+
+
+class GetCapacity(Command[CapacityView]):
+    """What is used and left; with a channel, what that one would take, with other settings where they are given."""
+
+    topic: ClassVar[str] = "media.channels.capacity"
+    asks = True
+    reply = CapacityView
+    channel: str | None = None
+    settings: ChannelSettings | None = None
 
 
 class StopChannel(Command[ChannelView]):

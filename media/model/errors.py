@@ -4,6 +4,7 @@
     ├── SpecError            a wrong specification: never retried; names the field at fault
     ├── NotFoundError        no such feed, channel, recording, segment
     ├── ConflictError        the thing is in a state that does not allow it (feed busy, name taken, stale ETag)
+    │   └── CapacityError    the machine has no room for another channel, or for a larger one
     ├── SourceError          the feed's sender is at fault (bad bytes, refused key): reported on the feed
     ├── EngineError          codec, muxer or device failed here: the worker restarts
     ├── StoreError           disk or object storage failed: live goes on, the tape gets a gap
@@ -49,3 +50,10 @@ class StoreError(MediaError):
 
 class FencedError(MediaError):
     """A newer epoch of the channel was claimed by somebody else."""
+
+
+class CapacityError(ConflictError):
+    """The machine has no room for it. `field` is what overrides that: `force`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, field="force")

@@ -62,9 +62,27 @@ def _channels(channels: Channels) -> Iterator[Metric]:
     )
     yield gauge(
         "gachi_channel_speed_ratio",
-        "Ticks done per tick due over five seconds: below 1 the machine is too slow. 0 off air.",
+        "Share of the pictures due over five seconds that were mixed, and encoded by the slowest rung: below 1 the machine "
+        "is too slow. 0 off air.",
         {key: view.speed for key, view in views.items()},
         "channel",
+    )
+    yield gauge(
+        "gachi_channel_idle",
+        "Whether the channel is on demand and nobody asks for it.",
+        {key: float(view.idle) for key, view in views.items()},
+        "channel",
+    )
+    yield gauge(
+        "gachi_channel_needs_cores",
+        "Cores that the channel is estimated to take. 0 while it does not run.",
+        {key: view.needs for key, view in views.items()},
+        "channel",
+    )
+    yield gauge(
+        "gachi_node_capacity_cores",
+        "Cores that channels may take together.",
+        channels.admission.machine.limit,
     )
     yield counter("gachi_node_worker_starts_total", "Workers that came on air.", channels.worker_starts)
     yield counter(

@@ -16,10 +16,13 @@ from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
 from media.model.errors import SpecError, StoreError
+from media.node.admission import Admission
 from media.node.channels import Channels
+from media.node.demand import tend
+from media.node.machine import Machine, usable_cores
 from media.node.metrics import SweepFigures, figures
 from media.node.recordings import Recordings
-from media.node.settings import ChannelsSettings, WorkerSettings
+from media.node.settings import ChannelsSettings, NodeSettings, WorkerSettings
 from media.node.storage import Storage
 from media.ports import EngineEvent
 from media.record.retention import sweep
@@ -42,6 +45,8 @@ log = logs.get("media.node")
 
 WORKER = "media.worker.process:main"
 SWEEP_EVERY = 60.0
+MACHINE = "machine.json"
+"""In the data folder: what this machine was measured at."""
 
 
 async def main(settings: Settings, lifeline: Lifeline) -> None:
@@ -59,8 +64,20 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         def listen(name: str, event: EngineEvent, data: dict[str, object]) -> None:
             channels.listen(name, event, data)
 
-        async with LocalEngine(WORKER, listen, limits=limits, spares=section.spares) as engine:
-            channels = Channels(SqlChannelStore(database.engine), engine, tape, announcer.tell)
+        async with (
+            asyncio.TaskGroup() as measuring,
+            LocalEngine(WORKER, listen, limits=limits, spares=section.spares) as engine,
+        ):
+            machine = Machine(
+                settings.data / MACHINE,
+                measuring,
+                capacity=settings[NodeSettings].capacity,
+                cores=usable_cores(),
+            )
+            machine.load()
+            channels = Channels(
+                SqlChannelStore(database.engine), engine, tape, announcer.tell, Admission(machine)
+            )
             recordings = Recordings(channels, SqlRecordingStore(database.engine), tape)
             try:
                 await channels.load(settings[ChannelsSettings].seed)
@@ -86,11 +103,13 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                         _sweep(settings, channels, tape, SqlRecordingStore(database.engine), sweeps),
                         name="sweep",
                     ),
+                    tasks.create_task(tend(channels, recordings), name="demand"),
                 ]
                 lifeline.ready(channels=len(channels.ids()))
                 await lifeline.stopping()
                 for task in running:
                     task.cancel()
+                machine.close()
 
 
 @contextlib.asynccontextmanager

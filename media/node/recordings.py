@@ -53,9 +53,14 @@ class Recordings:
         }
 
     async def start(self, command: StartRecording) -> RecordingView:
-        """Begin at the programme time of now. A channel that is off air has none: a conflict."""
+        """Begin at the programme time of now. A channel that is off air has none: a conflict. One on demand is put on air."""
+        await self._channels.rouse(command.channel)
         now = ProgrammeTime(self._channels.programme_now(command.channel).time)
         return await self._view(await self._store.start(command.recording, command.channel, now))
+
+    async def running(self, channel: str) -> bool:
+        """Whether a recording of the channel runs: a show, then."""
+        return any(recording.running for recording in await self._store.list(channel))
 
     async def stop(self, command: StopRecording) -> RecordingView:
         """End at the programme time of now; of a channel that is off air, where its tape ends."""

@@ -1,4 +1,4 @@
-"""Settings of the node and its workers: sections `channels` and `worker`."""
+"""Settings of the node and its workers: sections `channels`, `node` and `worker`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ class ChannelsSettings(Section):
     section: ClassVar[str] = "channels"
 
     seed: list[ChannelSeed] = Field(default_factory=list, description="Channels made at the first start.")
+
+
+class NodeSettings(Section):
+    """What channels may take of this machine."""
+
+    section: ClassVar[str] = "node"
+
+    capacity: float = Field(
+        default=0.9,
+        gt=0,
+        le=16,
+        description="Share of the machine's cores that channels may be estimated to take together; one that would "
+        "exceed it is refused. Above 1 more is promised than there is.",
+    )
 
 
 class WorkerSettings(Section):

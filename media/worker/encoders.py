@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -26,6 +27,8 @@ VIDEO_QUEUE = 8
 """Pictures: a quarter of a second at 30 fps, past which a rung repeats."""
 AUDIO_QUEUE = 150
 """Ticks: five seconds. AAC costs a hundredth of a core; if it cannot keep up for that long, nothing can."""
+REMEMBERED = 600
+"""Repeats whose moment is kept: ten seconds at 60 fps, of which five are asked for."""
 JOIN_TIMEOUT = 5.0
 LOOK_EVERY = 0.1
 """Seconds between looks whether the thread of a full queue still lives."""
@@ -103,6 +106,7 @@ class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
         self._next = 0
         self.repeated = 0
         """Ticks for which the encoder was too slow and repeated a picture."""
+        self._late: deque[float] = deque(maxlen=REMEMBERED)
 
     def offer(self, tick: int, picture: VideoFrame) -> None:
         """Hand over the picture of a tick; dropped when the encoder is behind (it will repeat)."""
@@ -110,6 +114,11 @@ class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
             self._queue.put_nowait((tick, picture))
         except queue.Full:
             self.repeated += 1
+            self._late.append(time.monotonic())
+
+    def repeated_since(self, moment: float) -> int:
+        """Ticks since a CLOCK_MONOTONIC second for which the encoder was too slow. Callable from any thread."""
+        return sum(late >= moment for late in tuple(self._late))
 
     def _encode(self, item: tuple[int, VideoFrame]) -> None:
         tick, picture = item

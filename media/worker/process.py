@@ -20,7 +20,7 @@ from media.contracts.channels import DateRange as DateRangeValue
 from media.contracts.channels import Program
 from media.contracts.tape import Gap, TapeGap
 from media.mix.mixer import Mixer
-from media.model.channel import ChannelSpec
+from media.model.channel import ChannelSpec, Rung
 from media.model.errors import FencedError, SpecError
 from media.model.time import MICROSECONDS, SAMPLE_RATE, ProgrammeTime
 from media.node.settings import WorkerSettings
@@ -63,7 +63,8 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         async with Database.of(settings) as database, open_bus(settings) as bus:
             record = await SqlChannelStore(database.engine).get(channel)
             try:
-                spec = to_spec(channel, record.settings)
+                chosen = [Rung(height, bitrate) for height, bitrate in lifeline.config.get("ladder", ())]
+                spec = to_spec(channel, record.settings, chosen)
             except SpecError as error:
                 raise PermanentError(f"the settings of {channel} cannot work: {error}") from error
             announcer = Announcer(bus)

@@ -39,7 +39,7 @@ class Pace:
 
     ticks: int
     speed: float
-    """Ticks done per tick due; 1.0 when on time."""
+    """Share of the pictures due that were mixed, and encoded by the slowest rung; 1.0 when on time."""
     late_p99: float
     """Seconds after its deadline that a tick began, 99th percentile."""
     late_max: float
@@ -131,7 +131,11 @@ class Programme:
         due = self._clock.tick_at(int(max(0.0, elapsed) * 1_000_000)) + 1
         window = max(1.0, min(elapsed, SPEED_WINDOW) * float(self._clock.rate))
         # A tick that is being made counts as done: only what is behind by more than one is slowness.
-        speed = min(1.0, max(0.0, 1 - max(0, due - self._done - 1) / window))
+        behind = max(0, due - self._done - 1)
+        # The tick may hold while an encoder does not: viewers of that rung then see fewer pictures, which is slow too.
+        since = time.monotonic() - SPEED_WINDOW
+        unmade = max((rung.repeated_since(since) for rung in self._rungs), default=0)
+        speed = min(1.0, max(0.0, 1 - max(behind, unmade) / window))
         if not late:
             return Pace(self._done, speed, 0.0, 0.0)
         return Pace(self._done, round(speed, 3), late[int(len(late) * 0.99)], late[-1])

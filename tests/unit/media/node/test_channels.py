@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +33,9 @@ from media.contracts.channels import (
 from media.model.channel import ChannelState
 from media.model.errors import ConflictError, NotFoundError, SpecError
 from media.model.time import ProgrammeTime
+from media.node.admission import Admission
 from media.node.channels import Channels
+from media.node.machine import Machine
 from media.node.settings import ChannelSeed
 from media.ports import EngineEvent
 from runtime.bus.contract import Event
@@ -59,22 +63,34 @@ class Remembering:
             self.told.append((name, kind, data))
 
 
+async def measured(preset: str) -> dict[str, Any]:
+    """A machine on which a pixel costs ten nanoseconds to encode, one to decode, and one to scale."""
+    return {"encode": [[100_000, 1e-3], [1_000_000, 1e-2]], "scale": 1e-9, "decode": 1e-9}
+
+
 class World:
-    def __init__(self, store: SqlChannelStore, tape: SqlTapeIndex) -> None:
+    def __init__(self, store: SqlChannelStore, tape: SqlTapeIndex, machine: Machine) -> None:
         self.store = store
         self.tape = tape
+        self.machine = machine
+        self.now = 1000.0
         self.engine = Remembering()
         self.events: list[Event] = []
-        self.channels = Channels(store, self.engine, tape, self.events.append)
+        self.channels = Channels(
+            store, self.engine, tape, self.events.append, Admission(machine), clock=lambda: self.now
+        )
 
     def restarted(self) -> World:
-        return World(self.store, self.tape)
+        return World(self.store, self.tape, self.machine)
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with fresh("sqlite", tmp_path) as database:
-        yield World(SqlChannelStore(database.engine), SqlTapeIndex(database.engine))
+    async with fresh("sqlite", tmp_path) as database, asyncio.TaskGroup() as tasks:
+        machine = Machine(
+            tmp_path / "machine.json", tasks, capacity=0.9, cores=2.0, cpu="test", measure=measured
+        )
+        yield World(SqlChannelStore(database.engine), SqlTapeIndex(database.engine), machine)
 
 
 SMALL = ChannelSettings(width=320, height=180, ladder=[RungValue(height=180, bitrate=200_000)])
