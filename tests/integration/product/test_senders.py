@@ -129,7 +129,9 @@ async def figures_of(client: Client, lane: str) -> str:
     """What the worker's figures say of the lane's input, for whoever reads a failure."""
     _, text = await client.get_as_staff("/metrics")
     return "\n".join(
-        line for line in text.decode().splitlines() if line.startswith("gachi_input") and f"from-{lane}" in line
+        line
+        for line in text.decode().splitlines()
+        if line.startswith("gachi_input") and f"from-{lane}" in line
     )
 
 
