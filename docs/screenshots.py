@@ -33,6 +33,7 @@ CHROMIUM = ("/usr/bin/chromium", "/usr/bin/google-chrome")
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
 MOST_BYTES = 250_000
 PC: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 1000}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 360, "height": 740},
     "device_scale_factor": 2,
@@ -87,14 +88,28 @@ async def api(site: str, method: str, path: str, body: object = None) -> Any:
 
 
 async def shot(
-    browser: Browser, url: str, name: str, settings: dict[str, Any], *, language: str = "ko-KR", act: str = ""
+    browser: Browser,
+    url: str,
+    name: str,
+    settings: dict[str, Any],
+    *,
+    language: str = "ko-KR",
+    act: str = "",
+    token: str = "",
+    settle: float = 0,
 ) -> None:
-    """Open a page, wait for its picture, and keep what it looks like. `act`: a script run on it before."""
+    """Open a page, wait for its picture, and keep what it looks like. `act`: a script run on it before; `token`: logs in
+    first; `settle`: seconds to look at it before.
+    """
     # Playwright waits by evaluating text, which the pages' policy forbids scripts of their own.
     context = await browser.new_context(locale=language, bypass_csp=True, **settings)
     page = await context.new_page()
+    if token:
+        home = "/".join(url.split("/")[:3])
+        await page.request.post(f"{home}/api/v1/session", data={"token": token})
     await page.goto(url)
     await page.wait_for_load_state("load")
+    await page.wait_for_timeout(settle * 1000)
     if await page.locator("video").count() > 0:
         # Two seconds of pictures and nothing to tell the viewer; then the controls leave.
         moving = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 60"
@@ -148,6 +163,10 @@ async def main(site: str, media: Path) -> None:
             await shot(browser, f"{site}/shows/{show['id']}", "replay-pc", PC, act=seek)
             await shot(browser, f"{site}/shows/{show['id']}", "replay-phone", PHONE, act=seek)
             await shot(browser, f"{site}/api/docs", "api-docs", PC)
+            await shot(
+                browser, f"{site}/staff", "staff-pc", DESK, token=TOKEN, settle=45
+            )  # so much of the graphs
+            await shot(browser, f"{site}/staff", "staff-phone", PHONE, token=TOKEN)
             await api(site, "POST", f"/shows/{second['id']}/stop")
         await browser.close()
 
