@@ -100,6 +100,8 @@ export class Broadcast {
     window.addEventListener("beforeunload", (event) => wanted(this.state) && event.preventDefault(), {
       signal,
     });
+    // An address that is pasted over this one does not load the page anew.
+    window.addEventListener("hashchange", () => this.type(takeKey(this.feed)), { signal });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => void this.#list(), { signal });
     return () => {
       ends.abort();

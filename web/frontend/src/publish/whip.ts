@@ -89,6 +89,20 @@ export function iceServers(link: string | null): RTCIceServer[] {
     );
 }
 
+/**
+ * The answer with a word to Chromium's encoder to begin at so many bits a second. By itself it begins at 300 kb/s, and
+ * without the server's transport-wide feedback it takes half a minute to the full picture. Others pass it over.
+ */
+export function startingAt(answer: string, bitrate: number): string {
+  const video = answer.indexOf("\nm=video");
+  if (video < 0) return answer;
+  const hint = `;x-google-start-bitrate=${Math.round(bitrate / 1000)}`;
+  return (
+    answer.slice(0, video) +
+    answer.slice(video).replace(/^(a=fmtp:\d+ [^\r\n]*profile-level-id=[^\r\n]*)/m, `$1${hint}`)
+  );
+}
+
 /** The body of a PATCH (RFC 8840 §9): candidates of one ICE generation below the section they belong to. */
 export function fragment(description: string, candidates: readonly RTCIceCandidate[], done: boolean): string {
   const line = (name: string) => new RegExp(`^a=${name}:.*$`, "m").exec(description)?.[0].trim();
@@ -178,7 +192,7 @@ export class WhipSession {
     const answer = await response.text();
     if (this.#closed) return;
     await peer.setLocalDescription(offer);
-    await peer.setRemoteDescription({ type: "answer", sdp: answer });
+    await peer.setRemoteDescription({ type: "answer", sdp: startingAt(answer, this.#options.bitrate / 2) });
     await this.limit(this.#options.bitrate);
   }
 
