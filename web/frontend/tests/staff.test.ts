@@ -183,6 +183,12 @@ describe("what needs a person", () => {
     expect(found[0]?.values).toMatchObject({ channel: "본방", feed: "1번 카메라", state: "끊김" });
   });
 
+  it("is not a channel that rests until somebody watches", () => {
+    const rests = { ...channel({ state: "offline", picture: "" }), idle: true };
+    expect(told({ channels: [rests] })).toEqual([]);
+    expect(whyNot(rests, "카메라")?.key).toBe("channel.why.resting");
+  });
+
   it("is a show without a feed, or without its channel", () => {
     const show = { id: "s1", title: "빵", channel: "main", state: "live" } as Show;
     const empty = channel({ program: { feed: null, backup: null }, picture: "slate", state: "slate" });

@@ -38,6 +38,11 @@ const LOW = 3;
 export const nameOf = (thing: { readonly id: string; readonly name: string }): string =>
   thing.name || thing.id;
 
+/** Whether a channel runs on demand and nobody asks for it: it is off air on purpose. */
+export function resting(channel: Channel & { readonly idle?: boolean }): boolean {
+  return channel.on_air && channel.idle === true;
+}
+
 /** What needs a person, the worst first. Empty is the good state. */
 export function concerns(known: Known): readonly Concern[] {
   const found = [
@@ -50,7 +55,7 @@ export function concerns(known: Known): readonly Concern[] {
 }
 
 function ofChannel(channel: Channel, known: Known): Concern[] {
-  if (!channel.on_air) return [];
+  if (!channel.on_air || resting(channel)) return [];
   const found: Concern[] = [];
   const program = known.feeds.find((feed) => feed.id === channel.program?.feed);
   const tell = (what: "down" | "slate" | "empty" | "freeze" | "backup" | "slow", level: Concern["level"]) =>
@@ -189,6 +194,7 @@ const WHY: Readonly<Record<string, StaffKey>> = {
 /** Why viewers do not see the feed that is on program; null while they do. */
 export function whyNot(channel: Channel, feed: string): { key: StaffKey; values: Values } | null {
   const reason = channel.reason ?? "";
+  if (resting(channel)) return { key: "channel.why.resting", values: {} };
   if (!channel.on_air || (channel.program?.feed != null && channel.picture === channel.program.feed))
     return null;
   if (channel.program?.feed === null && channel.picture === "slate")
