@@ -32,9 +32,11 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens, wall_micros
 from web.connections import Connections
 from web.health import GatherMetrics, Health
+from web.https import HANDSHAKE_SECONDS, Https
 from web.metrics import WebMetrics
 from web.pages import STATIC, Pages
 from web.playback.board import Board
+from web.playback.demand import Demand
 from web.playback.hls import HlsPages, Sender
 from web.playback.live import LiveLimits, LiveMedia
 from web.playback.posters import Posters
@@ -125,6 +127,7 @@ class Web:
             max_fetches=playback.max_fetches,
         )
         self.live = LiveMedia(self.board, self._upstream, limits, self.metrics, clock)
+        self._demand = Demand(self.board, ask, clock)
         self._replays = Replays(
             ask,
             ports.replays,
@@ -148,7 +151,7 @@ class Web:
         self.realtime = Hub(ports.realtime, self._realtime_metrics, clock)
         self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
-        self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors)
+        self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors, http=ports.http)
         services = Services(
             ask=ask,
             tokens=self.tokens,
@@ -168,7 +171,7 @@ class Web:
         sender = Sender(self.connections, self.metrics)
         dispatcher = Dispatcher(services, self.metrics)
         # The order is that of resolution: media first, the catch-all of the pages last.
-        HlsPages(self.live, sender, self.metrics).add_to(app)
+        HlsPages(self.live, self._demand, sender, self.metrics).add_to(app)
         ReplayPages(self._replays, sender).add_to(app)
         self._posters.add_to(app)
         docs.add_to(app)
@@ -187,6 +190,7 @@ class Web:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.board.run(), name="web.board")
             tasks.create_task(self.connections.run(), name="web.connections")
+            tasks.create_task(self._demand.run(), name="web.demand")
             tasks.create_task(self._source.run(), name="web.realtime.source")
             tasks.create_task(self.realtime.run(), name="web.realtime")
             tasks.create_task(self._sweep(), name="web.sweep")
@@ -240,8 +244,10 @@ _SERVER_FAULTS = _ServerFaults()  # one: a logger takes the same filter once, ho
 
 
 @asynccontextmanager
-async def listening(site: Web, settings: HttpSettings) -> AsyncIterator[int]:
-    """Serve until the block ends; gives the port. Raises OSError where the address cannot be had."""
+async def listening(site: Web, settings: HttpSettings, https: Https | None = None) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port of HTTP, that of HTTPS is `site.pages.https_port`. Raises OSError where
+    an address cannot be had.
+    """
     await site.pages.load()
     faults = logging.getLogger("web.server")
     faults.addFilter(_SERVER_FAULTS)
@@ -257,15 +263,27 @@ async def listening(site: Web, settings: HttpSettings) -> AsyncIterator[int]:
         handler_cancellation=True,
     )
     await runner.setup()
-    server: asyncio.Server | None = None
+    servers: list[asyncio.Server] = []
     try:
         assert runner.server is not None
         factory = site.connections.factory(runner.server)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(factory, settings.host or None, settings.port, backlog=1024)
-        yield server.sockets[0].getsockname()[1]
+        host = settings.host or None
+        servers.append(await loop.create_server(factory, host, settings.port, backlog=1024))
+        if https is not None:
+            secure = await loop.create_server(
+                factory,
+                host,
+                settings.https_port,
+                backlog=1024,
+                ssl=https.context,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS,
+            )
+            servers.append(secure)
+            site.pages.https_port = secure.sockets[0].getsockname()[1]
+        yield servers[0].sockets[0].getsockname()[1]
     finally:
-        if server is not None:
+        for server in servers:
             server.close()
         await runner.cleanup()
         await site.close()

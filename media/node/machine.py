@@ -94,8 +94,7 @@ class Machine:
         self.cpu = cpu or cpu_name()
         self.cores = cores
         self.capacity = capacity
-        self.measured: set[str] = set()
-        """Presets whose cost was measured here."""
+        self._found: dict[str, dict[str, Any]] = {}
         self._speed = REFERENCE
 
     @property
@@ -120,12 +119,12 @@ class Machine:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("the kept measurement cannot be read; it is made anew", error=str(error))
-            self.measured.clear()
+            self._found.clear()
             self._speed = REFERENCE
 
     async def speed_for(self, preset: str) -> Speed:
         """The speed with this preset measured, if that comes in time."""
-        if preset not in self.measured and preset in REFERENCE.presets:
+        if preset not in self._found and preset in REFERENCE.presets:
             task = self._running.get(preset)
             if task is None:
                 task = self._tasks.create_task(self._measured(preset), name=f"measure {preset}")
@@ -148,7 +147,8 @@ class Machine:
         finally:
             self._running.pop(preset, None)
         log.info("machine measured", preset=preset, cpu=self.cpu, **found)
-        await asyncio.to_thread(self._keep, preset, found)
+        kept = {"cpu": self.cpu, "presets": self._found}
+        await asyncio.to_thread(self._keep, json.dumps(kept, indent=1))
 
     def _take(self, preset: str, found: dict[str, Any]) -> None:
         (few, quick), (many, slow) = found["encode"]
@@ -159,18 +159,17 @@ class Machine:
             scale=float(found["scale"]),
             decode=float(found["decode"]),
         )
-        self.measured.add(preset)
+        self._found[preset] = found
 
-    def _keep(self, preset: str, found: dict[str, Any]) -> None:
+    @property
+    def measured(self) -> set[str]:
+        """Presets whose cost was measured here."""
+        return set(self._found)
+
+    def _keep(self, text: str) -> None:
         try:
-            kept: dict[str, Any] = {}
-            with contextlib.suppress(FileNotFoundError, ValueError):
-                kept = json.loads(self._file.read_text(encoding="utf-8"))
-            if kept.get("cpu") != self.cpu:
-                kept = {"cpu": self.cpu, "presets": {}}
-            kept["presets"][preset] = found
             fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            fresh.write_text(text + "\n", encoding="utf-8")
             fresh.replace(self._file)
         except OSError as error:
             log.warning("the measurement could not be kept; it is made again", error=str(error))

@@ -48,6 +48,9 @@ class Owners:
         self.origin = ""
         self.broken = False
         """Handlers fail with a bug."""
+        self.full = False
+        """No channel is admitted unless it is forced."""
+        self.watched: list[str] = []
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Owners]:
@@ -59,6 +62,8 @@ class Owners:
             ch.DeleteChannel: self.delete_channel,
             ch.ListChannels: self.list_channels,
             ch.GetChannel: self.get_channel,
+            ch.WatchChannel: self.watch_channel,
+            ch.GetCapacity: self.get_capacity,
             ch.SetProgram: self.set_program,
             fe.CreateFeed: self.create_feed,
             fe.UpdateFeed: self.update_feed,
@@ -110,8 +115,28 @@ class Owners:
         if command.channel in self.channels:
             raise conflict(f"there is a channel {command.channel} already")
         self._check(command.channel, command.settings)
+        if self.full and command.start and not command.force:
+            raise CommandError(Fault.CONFLICT, "main takes 1.50; 0.30 is left", field="force")
         view = ch.ChannelView(id=command.channel, settings=command.settings, version=1, wanted=False)
         return await self.put(self._on_air(view) if command.start else view)
+
+    async def watch_channel(self, command: ch.WatchChannel) -> ch.ChannelView:
+        self.watched.append(command.channel)
+        view = self.channel(command.channel)
+        return await self.put(self._on_air(view).model_copy(update={"idle": False})) if view.idle else view
+
+    async def get_capacity(self, command: ch.GetCapacity) -> ch.CapacityView:
+        return ch.CapacityView(
+            cpu="a processor",
+            cores=2,
+            limit=1.8,
+            used=[ch.CapacityUse(channel="main", cores=1.5)],
+            left=0.3,
+            measured=["veryfast"],
+            needs=0.74 if command.channel else 0.0,
+            fits=[ch.RungValue(height=360, bitrate=700_000)] if command.channel else [],
+            fits_needs=0.25 if command.channel else 0.0,
+        )
 
     def _on_air(self, view: ch.ChannelView) -> ch.ChannelView:
         return view.model_copy(
@@ -127,7 +152,9 @@ class Owners:
     @staticmethod
     def _check(name: str, settings: ch.ChannelSettings) -> None:
         try:
-            ladder = tuple(Rung(rung.height, rung.bitrate) for rung in settings.ladder)
+            ladder = tuple(Rung(rung.height, rung.bitrate) for rung in settings.ladder) or (
+                Rung(64, 100_000),
+            )
             ChannelSpec(name, width=settings.width, height=settings.height, ladder=ladder)
         except SpecError as error:
             raise CommandError(Fault.INVALID, str(error), field=error.field) from error

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from media.contracts import channels as contract
 from media.contracts.feeds import GetFeed
 from runtime.bus.contract import CommandError, Fault
 from web.api import wire
 from web.api.routing import Answer, Call, check_version, must_exist, or_stale, page_of
 from web.auth.roles import Role
+from web.problems import catalogue
+from web.problems.answer import ProblemError
+from web.problems.catalogue import Words
 
 
 def channel_of(view: contract.ChannelView, *, inside: bool) -> wire.Channel:
@@ -35,7 +40,16 @@ def channel_of(view: contract.ChannelView, *, inside: bool) -> wire.Channel:
         reason=view.reason if inside else None,
         epoch=view.epoch if inside else None,
         speed=view.speed if inside else None,
+        on_demand=settings.on_demand,
+        idle=view.idle,
+        rungs=_rungs_out(view.rungs) if inside else None,
+        ladder_why=view.ladder_why if inside else None,
+        needs_cores=view.needs if inside else None,
     )
+
+
+def _rungs_out(rungs: Sequence[contract.RungValue]) -> list[wire.Rung]:
+    return [wire.Rung(height=rung.height, bitrate=rung.bitrate) for rung in rungs]
 
 
 def _settings_out(settings: contract.ChannelSettings) -> wire.ChannelSettings:
@@ -58,8 +72,67 @@ async def _view(call: Call) -> contract.ChannelView:
     return await call.services.ask(contract.GetChannel(channel=call.path("channel"), cause=call.by))
 
 
+def _forced(call: Call) -> bool:
+    return call.asks(wire.ForceQuery).force
+
+
 async def _version(call: Call) -> int:
     return (await _view(call)).version
+
+
+async def _room(
+    call: Call,
+    command: contract.CreateChannel | contract.UpdateChannel | contract.StartChannel,
+    settings: contract.ChannelSettings | None = None,
+) -> contract.ChannelView:
+    """Give a command that may exceed the machine; where it does, refuse with the arithmetic in the caller's language."""
+    try:
+        return await call.services.ask(command)
+    except CommandError as error:
+        if (error.fault, error.field) != (Fault.CONFLICT, "force"):
+            raise
+        asked = contract.GetCapacity(channel=command.channel, settings=settings, cause=call.by)
+        raise _no_room(await call.services.ask(asked), command.channel, str(error)) from error
+
+
+def _no_room(capacity: contract.CapacityView, channel: str, reason: str) -> ProblemError:
+    used = ", ".join(f"{use.channel} {use.cores:.2f}" for use in capacity.used if use.channel != channel)
+    ladder, cores = " + ".join(f"{rung.height}p" for rung in capacity.fits), f"{capacity.fits_needs:.2f}"
+    if ladder:
+        fits = Words(
+            f"화질 단계를 {ladder}로 줄이면 {cores}코어로 들어갑니다.", f"{ladder} would fit, with {cores}."
+        )
+    else:
+        fits = Words("화질 단계를 줄여도 들어가지 않습니다.", "No part of its ladder would fit.")
+    return ProblemError(
+        catalogue.CAPACITY,
+        field="force",
+        reason=reason,
+        limit=f"{capacity.limit:.2f}",
+        cores=f"{capacity.cores:g}",
+        used=Words(
+            f"({used})" if used else "(다른 채널 없음)", f"({used})" if used else "(no other channel)"
+        ),
+        taken=f"{sum(use.cores for use in capacity.used if use.channel != channel):.2f}",
+        needs=f"{capacity.needs:.2f}",
+        left=f"{max(0.0, capacity.left):.2f}",
+        fits=fits,
+    )
+
+
+async def get_capacity(call: Call) -> Answer:
+    """What channels take of the machine, and what is left."""
+    view = await call.services.ask(contract.GetCapacity(cause=call.by))
+    return Answer(
+        wire.Capacity(
+            cpu=view.cpu,
+            cores=view.cores,
+            limit=view.limit,
+            used=[wire.CapacityUse(channel=use.channel, cores=use.cores) for use in view.used],
+            left=view.left,
+            measured=view.measured,
+        )
+    )
 
 
 async def list_channels(call: Call) -> Answer:
@@ -75,11 +148,12 @@ async def list_channels(call: Call) -> Answer:
 async def create_channel(call: Call) -> Answer:
     """Make a channel, on air at once unless asked otherwise."""
     body = call.reads(wire.ChannelCreate)
+    settings = _settings_in(body.settings)
     command = contract.CreateChannel(
-        channel=body.id, settings=_settings_in(body.settings), start=body.start, cause=call.by
+        channel=body.id, settings=settings, start=body.start, force=_forced(call), cause=call.by
     )
     try:
-        view = await call.services.ask(command)
+        view = await _room(call, command, settings)
     except CommandError as error:
         # The owner speaks of its own command; in the body the settings are one level down, and the channel is `id`.
         inside = f"settings.{error.field}" if error.field else None
@@ -95,12 +169,11 @@ async def get_channel(call: Call) -> Answer:
 
 async def put_channel_settings(call: Call) -> Answer:
     """Replace a channel's settings."""
-    body, wanted = call.reads(wire.ChannelSettings), call.wanted_version()
+    settings, wanted = _settings_in(call.reads(wire.ChannelSettings)), call.wanted_version()
     command = contract.UpdateChannel(
-        channel=call.path("channel"), version=wanted, settings=_settings_in(body), cause=call.by
+        channel=call.path("channel"), version=wanted, settings=settings, force=_forced(call), cause=call.by
     )
-
-    return _answer(call, await or_stale(call.services.ask(command), wanted, lambda: _version(call)))
+    return _answer(call, await or_stale(_room(call, command, settings), wanted, lambda: _version(call)))
 
 
 async def delete_channel(call: Call) -> Answer:
@@ -114,8 +187,8 @@ async def delete_channel(call: Call) -> Answer:
 
 async def start_channel(call: Call) -> Answer:
     """Put a channel on air; one that is on air stays so."""
-    command = contract.StartChannel(channel=call.path("channel"), cause=call.by)
-    return _answer(call, await call.services.ask(command))
+    command = contract.StartChannel(channel=call.path("channel"), force=_forced(call), cause=call.by)
+    return _answer(call, await _room(call, command))
 
 
 async def stop_channel(call: Call) -> Answer:

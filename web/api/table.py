@@ -11,22 +11,24 @@ from web.problems import catalogue
 VIEWER, HOST, STAFF, ADMIN = Role.VIEWER, Role.HOST, Role.STAFF, Role.ADMIN
 _CHANNEL, _FEED, _SHOW, _USER = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}", "/users/{user}"
 _STATE = (catalogue.CONFLICT,)
+_ROOM = (catalogue.CONFLICT, catalogue.CAPACITY)
 
 ROUTES: tuple[Route, ...] = (
     # --- channels
     Route("GET", "/channels", None, "List channels", channels.list_channels, "channels",
           query=wire.PageQuery, response=wire.ChannelPage),
     Route("POST", "/channels", ADMIN, "Create a channel", channels.create_channel, "channels",
-          body=wire.ChannelCreate, response=wire.Channel, status=201, versioned=True, problems=_STATE),
+          query=wire.ForceQuery, body=wire.ChannelCreate, response=wire.Channel, status=201, versioned=True, problems=_ROOM),
     Route("GET", _CHANNEL, None, "Get a channel", channels.get_channel, "channels",
           response=wire.Channel, versioned=True),
     Route("PUT", f"{_CHANNEL}/settings", ADMIN, "Replace a channel's settings", channels.put_channel_settings, "channels",
-          body=wire.ChannelSettings, response=wire.Channel, versioned=True, problems=_STATE,
+          query=wire.ForceQuery, body=wire.ChannelSettings, response=wire.Channel, versioned=True, problems=_ROOM,
           note="On air, viewers see one discontinuity."),
     Route("DELETE", _CHANNEL, ADMIN, "Delete a channel that is off air", channels.delete_channel, "channels",
           status=204, versioned=True, problems=_STATE),
     Route("POST", f"{_CHANNEL}/start", STAFF, "Put a channel on air", channels.start_channel, "channels",
-          response=wire.Channel, versioned=True, note="Idempotent."),
+          query=wire.ForceQuery, response=wire.Channel, versioned=True, problems=_ROOM,
+          note="Idempotent. Refused where the machine has no room for it, unless forced."),
     Route("POST", f"{_CHANNEL}/stop", STAFF, "Take a channel off air", channels.stop_channel, "channels",
           response=wire.Channel, versioned=True, note="Idempotent."),
     Route("PUT", f"{_CHANNEL}/program", HOST, "Put a feed on program", channels.put_program, "channels",
@@ -75,6 +77,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/recordings/{recording}", ADMIN, "Delete a recording", recordings.delete_recording, "recordings",
           status=204, problems=_STATE),
     Route("GET", "/jobs/{job}", HOST, "Get a job", recordings.get_job, "jobs", response=wire.Job),
+    Route("GET", "/capacity", STAFF, "What channels take of the machine", channels.get_capacity, "channels",
+          response=wire.Capacity),
     Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
           response=wire.Storage),
     # --- users

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from media.contracts.jobs import JobState
 from media.model.channel import ChannelState
@@ -117,7 +117,7 @@ class ChannelSettings(Wire):
             Rung(height=360, bitrate=700_000),
         ],
         max_length=8,
-        description="Highest rung first.",
+        description="Highest rung first. None chooses it by the canvas and by what the machine has left.",
     )
     audio_bitrate: int = 128_000
     gop_frames: int = 30
@@ -128,6 +128,18 @@ class ChannelSettings(Wire):
     burn_in: bool = Field(
         default=False, description="Burn the programme time into the picture (demo, measuring)."
     )
+    on_demand: bool = Field(
+        default=False, description="Run only while somebody watches or a show runs; else it costs nothing."
+    )
+    idle_seconds: int = Field(
+        default=60, description="Seconds without either after which an on-demand channel stops."
+    )
+
+    @field_validator("ladder", mode="before")
+    @classmethod
+    def _auto(cls, ladder: object) -> object:
+        """The word `auto` stands for none."""
+        return [] if ladder == "auto" else ladder
 
 
 class ChannelCreate(Wire):
@@ -180,6 +192,39 @@ class Channel(Wire):
     reason: str | None = Field(description="In words, when the picture is not the program feed.")
     epoch: int | None
     speed: float | None = Field(description="Below 1 the machine is too slow for this channel.")
+    on_demand: bool = Field(description="It runs only while somebody watches or a show runs.")
+    idle: bool = Field(description="On demand, and nobody asks for it: asking for its playlist starts it.")
+    rungs: list[Rung] | None = Field(
+        description="The ladder in force: the settings', or what was chosen; empty while that is open."
+    )
+    ladder_why: str | None = Field(description="In words, how a chosen ladder came about.")
+    needs_cores: float | None = Field(description="Cores it is estimated to take; 0 while it does not run.")
+
+
+class ForceQuery(Wire):
+    """Query of what starts a channel or makes it larger."""
+
+    force: bool = Field(default=False, description="Also where the machine has no room; `speed` tells then.")
+
+
+class CapacityUse(Wire):
+    """What one channel takes."""
+
+    channel: str
+    cores: float
+
+
+class Capacity(Wire):
+    """The machine's cores, and who takes them, by estimate."""
+
+    cpu: str
+    cores: float = Field(description="Cores there are for us.")
+    limit: float = Field(description="Cores that channels may take together (`node.capacity`).")
+    used: list[CapacityUse]
+    left: float
+    measured: list[str] = Field(
+        description="Presets whose cost was measured on this machine; of others a reference machine's counts."
+    )
 
 
 class ChannelPage(Wire):

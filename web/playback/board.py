@@ -87,7 +87,7 @@ class Board:
         for view in found.channels:
             known = self._channels.get(view.id)
             # An answer that was on its way while a newer worker was announced must not take its address away.
-            if known is None or view.epoch >= known.epoch:
+            if known is None or view.idle or view.epoch >= known.epoch:
                 self._put(view)
         gone = [channel for channel in self._channels if channel not in listed]
         for channel in gone:
@@ -110,10 +110,11 @@ class Board:
         if view != before:
             self._watched(view.id, view)
         # Figures change every two seconds; those who wait for an origin need not look each time.
-        if before is None or (before.origin, before.epoch, before.wanted) != (
+        if before is None or (before.origin, before.epoch, before.wanted, before.idle) != (
             view.origin,
             view.epoch,
             view.wanted,
+            view.idle,
         ):
             self._tell()
 

@@ -13,6 +13,7 @@ from web.connections import Connections
 from web.metrics import WebMetrics
 from web.playback import names
 from web.playback.cache import TooManyFlightsError
+from web.playback.demand import ChannelStartingError, Demand
 from web.playback.live import BadRequestError, LiveMedia, Media, NoSuchObjectError, NotNowError
 from web.playback.names import Kind
 from web.problems import catalogue
@@ -96,8 +97,9 @@ def accepts_gzip(header: str) -> bool:
 class HlsPages:
     """The handlers."""
 
-    def __init__(self, live: LiveMedia, sender: Sender, metrics: WebMetrics) -> None:
+    def __init__(self, live: LiveMedia, demand: Demand, sender: Sender, metrics: WebMetrics) -> None:
         self._live = live
+        self._demand = demand
         self._sender = sender
         self._metrics = metrics
 
@@ -121,7 +123,13 @@ class HlsPages:
             return await self._sender.media(request, await self._live.object(channel, name, kind))
         except ProblemError as problem:
             return problem.response(request)
-        except (BadRequestError, NoSuchObjectError, NotNowError, TooManyFlightsError) as error:
+        except (
+            BadRequestError,
+            NoSuchObjectError,
+            NotNowError,
+            TooManyFlightsError,
+            ChannelStartingError,
+        ) as error:
             return self._refusal(error).response(request)
 
     async def _playlist(self, request: web.Request, channel: str, name: str) -> web.StreamResponse:
@@ -131,6 +139,7 @@ class HlsPages:
             raise BadRequestError from error
         if directives.part is not None and directives.msn is None:
             raise BadRequestError  # RFC 8216bis §6.2.5.2
+        self._demand.viewer(channel)
         media = await self._live.playlist(channel, name, directives)
         # What a blocking request got is right for its address for long, so shared caches may keep it (Apple's advice:
         # six target durations); browsers only for a moment, as they do not ask for the same again but after a pause.
@@ -142,6 +151,8 @@ class HlsPages:
             return ProblemError(catalogue.PLAYLIST, headers=CORS)
         if isinstance(error, NoSuchObjectError):
             return ProblemError(catalogue.NOT_FOUND, headers=CORS)
+        if isinstance(error, ChannelStartingError):
+            return ProblemError(catalogue.STARTING, headers={**CORS, "Retry-After": "2"})
         if isinstance(error, TooManyFlightsError):
             self._metrics.refused.inc()
         return ProblemError(catalogue.UNAVAILABLE, headers={**CORS, "Retry-After": "1"})

@@ -144,7 +144,7 @@ class LiveMedia:
 
     def _listed(self, channel: str) -> bool:
         view = self._board.get(channel)
-        return view is not None and view.wanted
+        return view is not None and view.wanted and not view.idle
 
     def _as_playlist(self, body: bytes) -> Media:
         head = body[:_HEAD]
@@ -178,7 +178,7 @@ class LiveMedia:
 
         def settled() -> bool:
             view = self._board.get(channel)
-            return self._board.known if view is None else not view.wanted or bool(view.origin)
+            return self._board.known if view is None else not view.wanted or view.idle or bool(view.origin)
 
         await self._board.until(settled, deadline - self._clock())
         view = self._board.get(channel)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from runtime.bus.contract import CommandError, Fault
 from web.api.wire import FieldFault, ProblemBody
 from web.problems import catalogue
-from web.problems.catalogue import Kind, Language
+from web.problems.catalogue import Kind, Language, Words
 
 MAX_ERRORS = 20
 """Faults told of one body; whoever sends more than that needs the document, not the rest of the list."""
@@ -27,7 +27,7 @@ class ProblemError(Exception):
         field: str | None = None,
         errors: Sequence[tuple[str, str, Mapping[str, object]]] = (),
         headers: Mapping[str, str] | None = None,
-        **words: str | int,
+        **words: str | int | Words,
     ) -> None:
         super().__init__(kind.slug)
         self.kind = kind
@@ -43,8 +43,12 @@ class ProblemError(Exception):
             FieldFault(field=field, detail=catalogue.fault_words(kind, dict(context), language))
             for field, kind, context in self.errors
         ]
-        words = {"field": self.field or "", "fault": faults[0].detail if faults else "", **self.words}
-        reason, position, retry = (self.words.get(name) for name in ("reason", "position", "seconds"))
+        said = {
+            name: each.text(language) if isinstance(each, Words) else each
+            for name, each in self.words.items()
+        }
+        words = {"field": self.field or "", "fault": faults[0].detail if faults else "", **said}
+        reason, position, retry = (said.get(name) for name in ("reason", "position", "seconds"))
         return ProblemBody(
             type=self.kind.uri,
             title=self.kind.title.text(language),

@@ -179,6 +179,41 @@ CONFLICT = _kind(
         "The name may be taken, or something must be stopped first. Read ‘reason’.",
     ),
 )
+CAPACITY = _kind(
+    "no-capacity",
+    409,
+    ("이 컴퓨터에 자리가 없습니다", "The machine has no room for it"),
+    (
+        (
+            "채널에 쓸 수 있는 {limit}코어(전체 {cores}) 가운데 {taken}코어를 쓰고 있습니다 {used}. 이 채널은 {needs}코어가 필요한데 "
+            "{left}코어가 남았습니다. {fits}"
+        ),
+        "Channels may take {limit} of {cores} cores and take {taken} {used}. This one needs {needs}, and {left} is left. {fits}",
+    ),
+    (
+        (
+            "화질 단계를 줄이거나, 더 빠른 preset을 쓰거나, 다른 채널을 멈추세요. ‘?force=true’로 그래도 시작할 수 있지만, 모든 채널이 "
+            "느려질 수 있습니다. 그때는 채널의 ‘speed’가 1보다 작아집니다."
+        ),
+        (
+            "Take a rung off, use a faster preset, or stop another channel. ‘?force=true’ starts it all the same, at the risk of all "
+            "channels: ‘speed’ of a channel is below 1 when it is too slow."
+        ),
+    ),
+)
+STARTING = _kind(
+    "starting",
+    503,
+    ("채널을 시작하고 있습니다", "The channel is starting"),
+    (
+        "보는 사람이 없어 쉬고 있던 채널을 시작하고 있습니다. 몇 초 뒤에 재생됩니다.",
+        "The channel rested while nobody watched and is being started. It plays in a few seconds.",
+    ),
+    (
+        "‘Retry-After’만큼 기다린 뒤에 다시 요청하세요.",
+        "Ask again after ‘Retry-After’.",
+    ),
+)
 STALE = _kind(
     "stale",
     412,
@@ -334,6 +369,8 @@ KINDS: dict[str, Kind] = {
         NOT_FOUND,
         METHOD,
         CONFLICT,
+        CAPACITY,
+        STARTING,
         STALE,
         TOO_LARGE,
         MEDIA_TYPE,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { stateOf } from "../src/api/channel.ts";
+import { startsNow, stateOf } from "../src/api/channel.ts";
 import { urlOf } from "../src/api/client.ts";
 import { engineFor } from "../src/player/engine.ts";
 import { HLS_CONFIG, worthRetrying } from "../src/player/hls-config.ts";
@@ -133,8 +133,15 @@ describe("API addresses", () => {
 
 describe("a channel", () => {
   it("without a worker is paused while it shall be on air, and off air otherwise", () => {
-    expect(stateOf({ state: "offline", on_air: true })).toBe("slate");
-    expect(stateOf({ state: "offline", on_air: false })).toBe("offline");
-    expect(stateOf({ state: "live", on_air: true })).toBe("live");
+    expect(stateOf({ state: "offline", on_air: true, idle: false })).toBe("slate");
+    expect(stateOf({ state: "offline", on_air: false, idle: false })).toBe("offline");
+    expect(stateOf({ state: "live", on_air: true, idle: false })).toBe("live");
+  });
+  it("that rests is off air for those who do not ask for it, and starting for those who do", () => {
+    const resting = { state: "offline", on_air: true, idle: true, on_demand: true } as const;
+    expect(stateOf(resting)).toBe("offline");
+    expect(startsNow(resting)).toBe(true);
+    expect(startsNow({ ...resting, on_air: false })).toBe(false);
+    expect(startsNow({ ...resting, state: "live" })).toBe(false);
   });
 });

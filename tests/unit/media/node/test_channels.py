@@ -27,11 +27,12 @@ from media.contracts.channels import (
     StartChannel,
     StopChannel,
     UpdateChannel,
+    WatchChannel,
     WorkerLost,
     WorkerStarted,
 )
 from media.model.channel import ChannelState
-from media.model.errors import ConflictError, NotFoundError, SpecError
+from media.model.errors import CapacityError, ConflictError, NotFoundError, SpecError
 from media.model.time import ProgrammeTime
 from media.node.admission import Admission
 from media.node.channels import Channels
@@ -253,7 +254,11 @@ async def test_of_two_who_switch_at_once_the_second_is_told(world: World) -> Non
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"part_frames": 7})), "part_frames"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"part_frames": 1})), "part_frames"),
         (CreateChannel(channel="a", settings=SMALL.model_copy(update={"preset": "placebo"})), "preset"),
-        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"ladder": []})), "ladder"),
+        (
+            CreateChannel(channel="a", settings=SMALL.model_copy(update={"ladder": SMALL.ladder * 2})),
+            "ladder",
+        ),
+        (CreateChannel(channel="a", settings=SMALL.model_copy(update={"idle_seconds": 1})), "idle_seconds"),
     ],
 )
 async def test_a_channel_that_cannot_work_is_refused_by_field(
@@ -299,3 +304,106 @@ async def test_names_of_channels_that_never_were_leave_nothing_behind(world: Wor
         with pytest.raises(NotFoundError):
             await world.channels.start(StartChannel(channel=f"nobody-{number}"))
     assert not world.channels._locks
+
+
+AUTO = SMALL.model_copy(update={"ladder": []})
+ON_DEMAND = SMALL.model_copy(update={"on_demand": True, "idle_seconds": 30})
+
+
+async def test_a_refused_channel_is_not_made_and_a_refused_change_not_kept(world: World) -> None:
+    world.machine.capacity = 0.05
+    large = ChannelSettings()
+    with pytest.raises(CapacityError):
+        await world.channels.create(CreateChannel(channel="a", settings=large))
+    assert (await world.channels.list(ListChannels())).channels == []
+    assert list(await world.store.all()) == []
+    await world.channels.create(CreateChannel(channel="a", settings=large, start=False))
+    with pytest.raises(CapacityError):
+        await world.channels.start(StartChannel(channel="a"))
+    assert not world.channels.view("a").wanted
+    await world.channels.update(UpdateChannel(channel="a", settings=SMALL))
+    await world.channels.start(StartChannel(channel="a"))
+    with pytest.raises(CapacityError):
+        await world.channels.update(UpdateChannel(channel="a", settings=large))
+    view = world.channels.view("a")
+    assert (view.settings, view.version) == (SMALL, 2)
+    assert view.needs == world.channels.admission.needs("a") > 0
+    assert world.engine.starts == ["a"]
+    await world.channels.update(UpdateChannel(channel="a", settings=large, force=True))
+    assert world.engine.starts == ["a", "a"]
+    await world.channels.stop(StopChannel(channel="a"))
+    assert world.channels.view("a").needs == 0
+    # What was on air when the node ended comes back whatever it costs.
+    await world.channels.start(StartChannel(channel="a", force=True))
+    again = world.restarted()
+    await again.channels.load([])
+    assert again.engine.starts == ["a"]
+
+
+async def test_a_chosen_ladder_goes_to_the_worker_and_into_the_view(world: World) -> None:
+    view = await world.channels.create(CreateChannel(channel="a", settings=AUTO))
+    assert [rung.height for rung in view.rungs] == [180, 144]
+    assert view.ladder_why
+    assert world.engine.running["a"]["ladder"] == [[rung.height, rung.bitrate] for rung in view.rungs]
+    await world.channels.stop(StopChannel(channel="a"))
+    assert world.channels.view("a").rungs == []
+
+
+async def test_an_idle_channel_starts_when_asked_for_and_rests_when_not(world: World) -> None:
+    view = await world.channels.create(CreateChannel(channel="a", settings=ON_DEMAND))
+    assert (view.wanted, view.idle, view.needs) == (True, True, 0)
+    assert view.reason == "it starts when somebody watches"
+    assert world.engine.running == {}
+    again = world.restarted()
+    await again.channels.load([])
+    assert again.engine.starts == []
+    view = await world.channels.watch(WatchChannel(channel="a"))
+    assert (view.idle, view.reason) == (False, "its worker is starting")
+    assert world.engine.starts == ["a"]
+    world.channels.listen("a", EngineEvent.READY, report())
+    world.now += 29
+    await world.channels.rest("a")
+    await world.channels.watch(WatchChannel(channel="a"))
+    world.now += 29
+    await world.channels.rest("a")
+    assert world.channels.view("a").state is ChannelState.LIVE
+    world.now += 1
+    await world.channels.rest("a")
+    assert (world.channels.view("a").idle, world.channels.view("a").needs) == (True, 0)
+    assert world.engine.running == {}
+    assert world.channels.on_demand() == ("a",)
+
+
+async def test_watching_starts_no_channel_that_staff_took_off_or_that_is_not_on_demand(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=ON_DEMAND, start=False))
+    await world.channels.create(CreateChannel(channel="b", settings=SMALL, start=False))
+    for name in "ab":
+        assert not (await world.channels.watch(WatchChannel(channel=name))).wanted
+    assert world.engine.running == {}
+
+
+async def test_a_channel_without_room_says_so_and_starts_once_there_is(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=ON_DEMAND))
+    world.machine.capacity = 0.001
+    for _ in range(2):
+        with pytest.raises(CapacityError):
+            await world.channels.watch(WatchChannel(channel="a"))
+    view = world.channels.view("a")
+    assert view.idle
+    assert view.reason.startswith("it cannot start: channels may take")
+    world.machine.capacity = 0.9
+    assert not (await world.channels.watch(WatchChannel(channel="a"))).idle
+
+
+async def test_a_channel_changes_between_always_and_on_demand_without_a_new_worker(world: World) -> None:
+    await world.channels.create(CreateChannel(channel="a", settings=SMALL))
+    await world.channels.update(UpdateChannel(channel="a", settings=ON_DEMAND))
+    assert world.engine.starts == ["a"]
+    world.now += 31
+    await world.channels.rest("a")
+    assert world.channels.view("a").idle
+    view = await world.channels.update(UpdateChannel(channel="a", settings=SMALL))
+    assert not view.idle
+    assert world.engine.starts == ["a", "a"]
+    await world.channels.rest("a")
+    assert world.engine.running

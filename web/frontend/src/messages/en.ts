@@ -11,6 +11,7 @@ export const en: Catalogue = {
 
   "state.live": "Live",
   "state.slate": "Paused",
+  "state.starting": "Starting",
   "state.offline": "Off air",
   "state.planned": "Planned",
   "state.replay": "Replay",
@@ -63,6 +64,7 @@ export const en: Catalogue = {
 
   "live.started": "Started {when}",
   "live.slate": "The picture paused for a moment. It will be right back.",
+  "live.starting": "The channel rested and is being started. It plays by itself in a moment.",
   "live.offline": "Nothing is on right now.",
   "live.offline.next": "Keep this page open: it plays by itself when the show starts.",
   "live.replays": "Replays of this channel",

@@ -9,6 +9,7 @@ export const ko = {
 
   "state.live": "방송 중",
   "state.slate": "잠시 멈춤",
+  "state.starting": "시작하는 중",
   "state.offline": "방송 전",
   "state.planned": "예정",
   "state.replay": "다시보기",
@@ -61,6 +62,7 @@ export const ko = {
 
   "live.started": "{when} 시작한 방송",
   "live.slate": "화면이 잠시 멈췄습니다. 곧 다시 이어집니다.",
+  "live.starting": "쉬고 있던 채널을 시작하고 있습니다. 잠시 뒤에 저절로 재생됩니다.",
   "live.offline": "지금은 방송이 없습니다.",
   "live.offline.next": "이 화면을 열어 두시면 방송이 시작될 때 저절로 재생됩니다.",
   "live.replays": "이 채널의 다시보기",
