@@ -26,6 +26,7 @@ from web.auth.accounts import Accounts, login_of
 from web.auth.roles import Role
 from web.compose import Ports, Web, listening
 from web.health import GatherMetrics
+from web.https import Https, addresses
 from web.realtime.settings import RealtimeSettings
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings, UserSeed
 
@@ -71,11 +72,14 @@ async def nobody(accounts: Accounts, auth: AuthSettings) -> bool:
     return not any(user.role is Role.ADMIN and not user.disabled for user in await accounts.store.users())
 
 
-def banner(http: HttpSettings, auth: AuthSettings, port: int, logins: Sequence[UserSeed]) -> list[str]:
+def banner(
+    http: HttpSettings, auth: AuthSettings, port: int, logins: Sequence[UserSeed], https_port: int = 0
+) -> list[str]:
     """Where to look, for whoever started the product."""
     host = "localhost" if http.host in {"0.0.0.0", "::", "127.0.0.1"} else http.host  # noqa: S104 - a comparison
     base = http.public_url.rstrip("/") or f"http://{host}:{port}"
     lines = [f"watch                 {base}/", f"API                   {base}/api/docs"]
+    lines += [f"go live by phone      {each}/publish/FEED" for each in addresses(http, https_port)]
     lines += [
         f"log in                {base}/login  {each.login} / {each.password.get_secret_value()}"
         for each in logins
@@ -89,6 +93,7 @@ def banner(http: HttpSettings, auth: AuthSettings, port: int, logins: Sequence[U
 async def main(settings: Settings, lifeline: Lifeline) -> None:
     """Run until the lifeline says stop."""
     http = settings[HttpSettings]
+    https = Https.of(settings)
     async with open_bus(settings) as bus, Database.of(settings) as database:
         ports = Ports(
             bus=bus,
@@ -107,16 +112,21 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         site = Web(ports)
         auth = ports.auth
         logins = await seed(site.accounts, auth)
-        if why := trouble(http.host, http.port):
-            # Whoever has it may let it go: the supervisor tries again before it gives up.
-            raise ConflictError(f"http.port: {http.port} {why}", field="http.port")
-        async with serve_metrics(bus, lifeline.name or "web"), listening(site, http) as port:
-            log.info("listening", host=http.host, port=port)
-            lines = banner(http, auth, port, logins)
+        wanted = [("http.port", http.port), *([("http.https_port", http.https_port)] if https else [])]
+        for setting, number in wanted:
+            if why := trouble(http.host, number):
+                # Whoever has it may let it go: the supervisor tries again before it gives up.
+                raise ConflictError(f"{setting}: {number} {why}", field=setting)
+        async with serve_metrics(bus, lifeline.name or "web"), listening(site, http, https) as port:
+            log.info("listening", host=http.host, port=port, https_port=site.pages.https_port)
+            lines = banner(http, auth, port, logins, site.pages.https_port)
             if await nobody(site.accounts, auth):
                 lines.append("nobody can log in yet  gachi user add NAME --role admin")
             lifeline.ready(host=http.host, port=port, banner=lines)
             async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(site.run(), name="web.run")
+                running = [tasks.create_task(site.run(), name="web.run")]
+                if https is not None:
+                    running.append(tasks.create_task(https.run(), name="web.https"))
                 await lifeline.stopping()
-                running.cancel()
+                for each in running:
+                    each.cancel()

@@ -150,3 +150,35 @@ def _list(options: argparse.Namespace) -> int:
         return "\n".join(lines) or "there are no users: gachi user add LOGIN --role admin"
 
     return _run(options, "", work)
+
+
+def certificate(commands: Any) -> None:  # noqa: ANN401 - as above
+    """Add ``gachi certificate``."""
+    text = "make the certificate that signs itself, for phones in the house, and tell what to open on them"
+    command(commands, "certificate", text, _certificate).add_argument(
+        "--renew", action="store_true", help="make another one though the present one is good"
+    )
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    from web import https
+    from web.certificates import CertificateError, renew, self_signed
+    from web.settings import SELF_SIGNED, HttpSettings
+
+    settings = Settings.load(options.config)
+    http = settings[HttpSettings]
+    make = renew if options.renew else self_signed
+    try:
+        made = make(https.self_signed_file(settings.data), https.hosts_of(http), https.wall())
+    except CertificateError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"file         {made.file} (its key is in it: nobody else may read it)")
+    print(f"for          {', '.join(made.names)}")
+    print(f"until        {made.ends:%Y-%m-%d}")
+    print(f"fingerprint  {made.fingerprint} (SHA-256: what the phone must show)")
+    for each in https.addresses(http, http.https_port):
+        print(f"open         {each}/publish/FEED")
+    if http.certificate != SELF_SIGNED:
+        print(f'to serve with it, set http.certificate = "{SELF_SIGNED}"')
+    return 0

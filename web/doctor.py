@@ -6,15 +6,17 @@ import ipaddress
 
 from runtime.listening import trouble
 from runtime.settings import Settings
+from web.certificates import CertificateError
+from web.https import addresses, find, wall
 from web.pages import STATIC
-from web.settings import AuthSettings, HttpSettings
+from web.settings import SELF_SIGNED, AuthSettings, HttpSettings
 
 Finding = tuple[str, str, str]
 
 
 def checks(settings: Settings) -> list[Finding]:
     """Each thing looked at, `ok` | `warn` | `fail`, and a sentence."""
-    return [_pages(), _port(settings), _address(settings), _token(settings)]
+    return [_pages(), _port(settings), _address(settings), _https(settings), _token(settings)]
 
 
 def _pages() -> Finding:
@@ -58,6 +60,38 @@ def _address(settings: Settings) -> Finding:
         "warn",
         "http.public_url is not set, so links name the host that was asked: set it where a proxy stands before us",
     )
+
+
+def _https(settings: Settings) -> Finding:
+    """Whether phones can open their cameras: pages get them in a secure context alone."""
+    section = settings[HttpSettings]
+    if section.certificate:
+        return ("HTTPS", *_certificate(section, settings))
+    if section.public_url.startswith("https://"):
+        return ("HTTPS", "ok", f"the proxy speaks it; phones go live by {_phones(section)}")
+    return (
+        "HTTPS",
+        "ok" if _is_loopback(section.host) else "warn",
+        'not served, so phones cannot go live by the browser: set http.certificate to "self-signed" or to a file',
+    )
+
+
+def _certificate(section: HttpSettings, settings: Settings) -> tuple[str, str]:
+    if section.certificate == SELF_SIGNED:
+        return "ok", f"by a certificate that signs itself: phones warn once; open {_phones(section)}"
+    try:
+        found = find(section, settings.data, wall())
+    except CertificateError as error:
+        return "fail", f"http.{error.setting}: {error}"
+    if why := found.trouble(wall()):
+        return "warn", f"http.certificate: {found.file} {why}"
+    if why := trouble(section.host, section.https_port):
+        return "warn", f"http.https_port: {section.https_port} {why}: that is well if it is this product"
+    return "ok", f"for {', '.join(found.names[:4])}; phones go live by {_phones(section)}"
+
+
+def _phones(section: HttpSettings) -> str:
+    return " or ".join(f"{each}/publish/FEED" for each in addresses(section, section.https_port))
 
 
 def _token(settings: Settings) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mimetypes
 import re
 from collections.abc import Mapping
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from web.auth.clients import Proxies
 from web.problems import catalogue
 from web.problems.answer import ProblemError, language_of
 from web.problems.catalogue import KINDS, Language
 from web.problems.page import document, index
 from web.problems.page import page as problem_page
+from web.settings import HttpSettings
 
 STATIC = Path(__file__).parent / "static"
 PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", "/login")
@@ -109,7 +112,14 @@ def read_build(folder: Path) -> dict[str, Asset]:
 class Pages:
     """The handlers. The build is read once: a new one takes a restart, as a new server does."""
 
-    def __init__(self, folder: Path = STATIC, *, frame_ancestors: str = "*") -> None:
+    def __init__(
+        self, folder: Path = STATIC, *, frame_ancestors: str = "*", http: HttpSettings | None = None
+    ) -> None:
+        self.https_port = 0
+        """Of this very server; 0 where it serves none."""
+        http = http or HttpSettings()
+        self._proxied = bool(http.public_url)
+        self._proxies = Proxies(http.trusted_proxies)
         self._folder = folder
         self._files: dict[str, Asset] = {}
         self._ancestors = frame_ancestors
@@ -138,7 +148,18 @@ class Pages:
         return self._index(request, security_headers(self._ancestors))
 
     async def publish(self, request: web.Request) -> web.StreamResponse:
-        """The same document, which may ask for camera and microphone."""
+        """The same document, which may ask for camera and microphone; by HTTPS, where we serve it. The browser carries the
+        fragment, and with it the stream key, over to there (RFC 9110 §10.2.2).
+        """
+        if self.https_port and not self._proxied:
+            client = self._proxies.client(request)
+            # Loopback is a secure context by itself, and its certificate would be one more warning.
+            if not client.secure and not client.local:
+                with contextlib.suppress(ValueError):  # a Host that is none
+                    there = request.url.with_scheme("https").with_port(self.https_port)
+                    return web.Response(
+                        status=307, headers={"Location": str(there), "Cache-Control": "no-store"}
+                    )
         return self._index(request, security_headers(capture=True))
 
     def _index(self, request: web.Request, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from runtime.settings import Section
 from web.auth.roles import Role
+
+SELF_SIGNED = "self-signed"
+"""As the value of `http.certificate`."""
 
 
 class HttpSettings(Section):
@@ -20,6 +23,15 @@ class HttpSettings(Section):
 
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - viewers come from outside; `host` narrows it
     port: int = Field(default=8080, ge=0, le=65535, description="0 takes a free one.")
+    certificate: str = Field(
+        default="",
+        description="PEM file of a certificate with its chain: HTTPS is then served as well, on https_port. `self-signed` makes "
+        "one for this machine's addresses. Another file in its place is taken into use without a restart.",
+    )
+    private_key: str = Field(
+        default="", description="PEM file of the certificate's key; empty: it is in the certificate's file."
+    )
+    https_port: int = Field(default=8443, ge=0, le=65535, description="0 takes a free one.")
     public_url: str = Field(
         default="",
         pattern=r"^$|^https?://",
@@ -50,6 +62,15 @@ class HttpSettings(Section):
         default=10.0, gt=0, le=120, description="Seconds a client may take to send a body."
     )
     frame_ancestors: str = Field(default="*", description="CSP sources that may embed /embed pages.")
+
+    @field_validator("private_key")
+    @classmethod
+    def _with_certificate(cls, file: str, info: ValidationInfo) -> str:
+        """Refuse a key that nothing would be done with."""
+        certificate = info.data.get("certificate", "")
+        if file and certificate in {"", SELF_SIGNED}:
+            raise ValueError("a key goes with a certificate's file: set http.certificate too")
+        return file
 
     @field_validator("trusted_proxies")
     @classmethod

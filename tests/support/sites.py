@@ -27,6 +27,7 @@ from web.adapters.sql import stores
 from web.adapters.stills import stand_in, still_of
 from web.auth.passwords import Passwords
 from web.compose import Ports, Web, listening
+from web.https import Https
 from web.ports import ReplayTape, Stores
 from web.realtime.settings import RealtimeSettings
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
@@ -171,6 +172,7 @@ async def site(
     auth: AuthSettings | None = None,
     playback: PlaybackSettings | None = None,
     realtime: RealtimeSettings | None = None,
+    https: Https | None = None,
 ) -> AsyncIterator[Site]:
     """Everything running, nothing in it."""
     bus, registry = LocalBus(), CollectorRegistry()
@@ -199,7 +201,7 @@ async def site(
             static=tmp_path / "static",
         )
         made = Web(ports)
-        async with owners.serving(), listening(made, http) as port, aiohttp.ClientSession() as client:
+        async with owners.serving(), listening(made, http, https) as port, aiohttp.ClientSession() as client:
             running = asyncio.create_task(made.run())
             try:
                 await until(lambda: made.board.known)
