@@ -259,8 +259,10 @@ def log_tells(log: list[dict[str, Any]]) -> None:
     assert (types[0], types[-1]) == ("show.started", "show.stopped")
     (mark,) = (entry for entry in log if entry["type"] == "mark")
     assert mark["data"]["label"] == "strawberries"
-    shown = [entry["data"]["picture"] for entry in log if entry["type"] == "picture"]
-    assert shown[-2:] == ["second", "camera"], shown
+    # What the switcher did by itself (a busy machine may freeze for a moment) is in the log too, without a command.
+    pictures = [entry["data"] for entry in log if entry["type"] == "picture"]
+    shown = [data["picture"] for data in pictures if data["command"]]
+    assert shown[-2:] == ["second", "camera"], pictures
     assert [entry["time"] for entry in log] == sorted(entry["time"] for entry in log)
 
 
