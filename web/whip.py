@@ -159,6 +159,8 @@ class Whip:
         if error.field == "stream_key":
             self._failures.take(self._proxies.client(request).address, self._clock())
             return ProblemError(catalogue.WRONG_KEY, field="stream_key", headers=_CHALLENGE)
+        if error.field == "session" and error.fault is Fault.UNAVAILABLE:
+            return ProblemError(catalogue.FULL, headers={"Retry-After": "5"})
         if error.field == "etag":
             return ProblemError(catalogue.STALE, field="If-Match")
         if error.fault is Fault.INVALID and (error.field or "").partition(".")[0] == "sdp":
