@@ -4,8 +4,8 @@ A rung costs its encoding, ``fixed + per_pixel * pixels`` for each picture with 
 is smaller than the canvas. A channel costs its rungs, decoding what is on program and its backup, and the work of a tick (mixing,
 sound, packaging, answering its readers).
 
-Assumed: two feeds of the canvas's size. Content moves the cost of encoding by a quarter both ways (measured over clips:
-a still product 0.8, a dog that runs 1.0, a hand-held café 1.25 of the measured picture), so the stated margin is `MARGIN`.
+Assumed: two feeds of the canvas's size. Content moves the cost of encoding by a quarter both ways (measured over clips with
+each preset: 0.8 to 1.25 of the picture that is measured), so the stated margin is `MARGIN`.
 """
 
 from __future__ import annotations
