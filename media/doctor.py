@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from media.adapters.av_probe import VERSION, ladder_seconds, missing_codecs
+from media.adapters.av_probe import VERSION, hardware_encoders, ladder_seconds, missing_codecs
 from media.ingest.settings import IngestSettings
 from media.mix.slate import korean_font
 from media.model.channel import ChannelSpec, Rung
@@ -48,6 +48,7 @@ def checks(settings: Settings) -> list[Finding]:
     """Each thing looked at, `ok` | `warn` | `fail`, and a sentence. A few seconds."""
     return [
         _codecs(),
+        _hardware(),
         _font(settings),
         _rtmp(settings),
         *_tape(settings.data),
@@ -64,6 +65,20 @@ def _codecs() -> Finding:
             f"PyAV {VERSION} lacks {', '.join(missing)}: install the wheel from PyPI, not a build of your own",
         )
     return ("codecs", "ok", f"libx264, AAC and Opus are in PyAV {VERSION}")
+
+
+def _hardware() -> Finding:
+    """The product encodes by libx264 alone: no encoder in hardware could be tried where it was made."""
+    tried = hardware_encoders()
+    opened = [name for name, why in tried.items() if not why]
+    if opened:
+        return (
+            "hardware",
+            "ok",
+            f"{', '.join(opened)} opens here, and is not used: the product encodes with libx264, which it was measured with",
+        )
+    reasons = ", ".join(f"{name}: {why}" for name, why in tried.items())
+    return ("hardware", "ok", f"no encoder in hardware ({reasons}); libx264 encodes")
 
 
 def _font(settings: Settings) -> Finding:

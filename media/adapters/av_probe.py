@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Literal
 
 import av
 import av.error
 import numpy as np
 from av.codec import Codec
+from av.codec.codec import UnknownCodecError
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from media.adapters.av_encode import VideoEncoder
@@ -20,6 +23,7 @@ VERSION = av.__version__
 MEASURE = 1.5
 """Seconds that the measurement of one ladder takes at most."""
 PICTURES = 40
+HARDWARE = ("h264_nvenc", "h264_qsv", "h264_vaapi", "h264_amf", "h264_v4l2m2m", "h264_videotoolbox")
 NOISE = 4.0
 """Standard deviation of a camera's noise in steps of luma."""
 
@@ -33,6 +37,24 @@ def missing_codecs(wanted: Iterable[tuple[str, Literal["r", "w"]]]) -> list[str]
         except (av.error.FFmpegError, ValueError):
             missing.append(f"{name} ({'encoder' if mode == 'w' else 'decoder'})")
     return missing
+
+
+def hardware_encoders() -> dict[str, str]:
+    """What became of opening each H.264 encoder in hardware that libav knows: empty where it opened, else why not."""
+    found = {}
+    for name in HARDWARE:
+        try:
+            context = VideoCodecContext.create(name, "w")
+            assert isinstance(context, VideoCodecContext)
+            context.width, context.height, context.pix_fmt = 640, 360, "yuv420p"
+            context.time_base = Fraction(1, 30)
+            context.open()
+            found[name] = ""
+        except UnknownCodecError:
+            found[name] = "not in this PyAV"
+        except (av.error.FFmpegError, OSError, ValueError):
+            found[name] = "no device that opens"
+    return found
 
 
 def ladder_seconds(spec: ChannelSpec) -> float:

@@ -24,6 +24,9 @@ def test_a_machine_that_can_run_the_product_is_told_what_it_carries(tmp_path: Pa
     found = {name: (status, sentence) for name, status, sentence in doctor.checks(settings(tmp_path))}
     assert time.process_time() - began < 8  # of processor time: what else the machine does is not ours
     assert found["codecs"][0] == "ok"
+    assert found["hardware"][0] == "ok"
+    assert "h264_nvenc" in found["hardware"][1]
+    assert "libx264" in found["hardware"][1]
     assert found["rtmp port"][0] == "ok"
     assert found["tape"][0] in {"ok", "warn"}
     assert "MB/s" in found["tape"][1]

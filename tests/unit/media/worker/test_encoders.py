@@ -73,9 +73,12 @@ def test_a_slow_rung_repeats_pictures_and_keeps_every_tick() -> None:
     gate = threading.Event()
     encoder = Scripted(gate)
     thread, parts, failures = rung(encoder)
+    began = time.monotonic()
     for tick in range(30):
         thread.offer(tick, cast("Any", f"picture {tick}"))
     assert thread.repeated >= 30 - subject.VIDEO_QUEUE - 2
+    assert thread.repeated_since(began) == thread.repeated  # which is what a channel's `speed` counts
+    assert thread.repeated_since(time.monotonic() + 1) == 0
     gate.set()
     until(lambda: len(encoder.pictures) >= subject.VIDEO_QUEUE)
     thread.offer(30, cast("Any", "picture 30"))

@@ -43,6 +43,7 @@ class Taking:
 
     got: list[Any] = field(default_factory=list)
     stopped: bool = False
+    repeats: int = 0
 
     def start(self) -> None: ...
 
@@ -51,6 +52,9 @@ class Taking:
 
     def offer(self, *item: object) -> None:
         self.got.append(item)
+
+    def repeated_since(self, moment: float) -> int:
+        return self.repeats
 
 
 def run(
@@ -124,3 +128,10 @@ def test_programme_time_follows_the_anchor() -> None:
     assert programme.time_of(30) == ANCHOR + 1_000_000
     now, _ = programme.now()
     assert now - ANCHOR >= len(rung.got) * 1_000_000 // 30 - 40_000
+
+
+def test_a_rung_that_is_too_slow_shows_in_the_speed_though_the_tick_holds() -> None:
+    programme, rung, _, failures = run(Mixing(), 20)
+    assert not failures
+    rung.repeats = 15  # half of the second that the window has at the start
+    assert programme.pace().speed <= 0.75
