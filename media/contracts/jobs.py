@@ -43,6 +43,16 @@ class ExportRecording(Command[JobView]):
     """Begin nothing: without a job for it the recording's export is not found."""
 
 
+class MakeStoryboard(Command[JobView]):
+    """Make the small pictures of an ended recording that seek bars show, soon and without waiting for its turn in the
+    upkeep. A job for it that exists is returned; one that failed is tried again.
+    """
+
+    topic: ClassVar[str] = "media.jobs.storyboard"
+    reply = JobView
+    recording: str
+
+
 class GetJob(Command[JobView]):
     """One job."""
 
@@ -59,7 +69,7 @@ class JobList(Value):
 
 
 class ListJobs(Command[JobList]):
-    """The newest `limit` jobs."""
+    """The newest `limit` exports. Storyboards are made without being asked for, and nobody waits for them."""
 
     topic: ClassVar[str] = "media.jobs.list"
     asks = True
@@ -68,7 +78,7 @@ class ListJobs(Command[JobList]):
 
 
 class JobChanged(Event):
-    """A job moved on."""
+    """An export moved on."""
 
     topic: ClassVar[str] = "media.job.changed"
     job: JobView

@@ -1,4 +1,6 @@
-"""Runs queued exports, one at a time: an export reads and writes as fast as the disk does, and live goes first."""
+"""Runs queued jobs, one at a time: an export reads and writes as fast as the disk does, and live goes first. Exports
+go before storyboards.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +14,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from media.contracts.jobs import ExportRecording, GetJob, JobList, JobState, JobView, ListJobs
+from media.contracts.jobs import (
+    ExportRecording,
+    GetJob,
+    JobList,
+    JobState,
+    JobView,
+    ListJobs,
+    MakeStoryboard,
+)
+from media.jobs.reading import FETCH_TIMEOUT, reader
 from media.jobs.store import JobStore
+from media.jobs.storyboards import STORYBOARD, Storyboards
 from media.model.errors import ConflictError, MediaError, StoreError
 from media.ports import SegmentStore, TapeIndex
 from media.record.export import Run, plan
 from media.record.layout import export_key
 from media.record.recordings import RecordingStore
 from media.record.replay import select
-from media.record.settling import settled
+from media.record.settling import RECENT, settled, wall
 from runtime import logs
 
 log = logs.get("media.jobs")
 
 EXPORT = "export"
-_FETCH_TIMEOUT = 30.0
 _TELL_EVERY = 1.0
 """Seconds between two reports of progress."""
 _LOOK_EVERY = 5.0
 """Seconds after which the queue is looked at although nobody said that a job was added."""
+_UPKEEP = 86_400_000_000
+"""Microseconds after its end in which a recording gets its storyboard unasked; older ones get it when it is wanted."""
 
 
 class ExportStore(SegmentStore, Protocol):
@@ -69,8 +82,25 @@ class ExportFigures:
     """Spent on exports, the failed ones included."""
     bytes: int = 0
     """Of finished files."""
+    storyboards_done: int = 0
+    storyboards_failed: int = 0
     states: Mapping[JobState, int] = field(default_factory=dict)
     """Jobs in the database, when it was last looked at."""
+
+    def ended(self, job: JobView, *, done: bool, size: int = 0) -> None:
+        """Count a job."""
+        if job.kind == STORYBOARD:
+            self.storyboards_done += done
+            self.storyboards_failed += not done
+        else:
+            self.done += done
+            self.failed += not done
+            self.bytes += size
+
+    def spent(self, job: JobView, seconds: float) -> None:
+        """Count a job's time."""
+        if job.kind == EXPORT:
+            self.seconds += seconds
 
 
 class Exports:
@@ -84,6 +114,7 @@ class Exports:
         index: TapeIndex,
         store: ExportStore,
         remux: Remux,
+        storyboards: Storyboards,
         folder: Path,
         changed: Callable[[JobView], Awaitable[None]],
         timeout: float = 3600.0,
@@ -93,6 +124,7 @@ class Exports:
         self._index = index
         self._store = store
         self._remux_runs = remux
+        self._storyboards = storyboards
         self._folder = folder
         self._changed = changed
         self._timeout = timeout
@@ -110,13 +142,26 @@ class Exports:
         self._asked.set()
         return job
 
+    async def storyboard(self, command: MakeStoryboard) -> JobView:
+        """Queue the storyboard of an ended recording, or find the one there is."""
+        recording = await self._recordings.get(command.recording)
+        if recording.running:
+            raise ConflictError(f"the recording {recording.id!r} is running", field="recording")
+        job = await self._jobs.ask(STORYBOARD, recording.id)
+        if job.state is JobState.DONE and not await self._storyboards.kept(recording.id):
+            # Restored from a copy without it, or removed by hand.
+            job = job.model_copy(update={"state": JobState.QUEUED, "progress": 0.0})
+            await self._jobs.save(job)
+        self._asked.set()
+        return job
+
     async def get(self, command: GetJob) -> JobView:
         """One job."""
         return await self._jobs.get(command.job)
 
     async def newest(self, command: ListJobs) -> JobList:
-        """The newest jobs."""
-        return JobList(jobs=list(await self._jobs.newest(command.limit)))
+        """The newest exports."""
+        return JobList(jobs=list(await self._jobs.newest(command.limit, EXPORT)))
 
     async def run(self) -> None:
         """Work the queue for ever. A database that does not answer is tried again."""
@@ -128,7 +173,7 @@ class Exports:
                 if not begun:
                     await self._jobs.requeue()
                     begun = True
-                while (job := await self._jobs.take()) is not None:
+                while (job := await self._next()) is not None:
                     self.figures.states = await self._jobs.counts()
                     await self._work(job)
                 self.figures.states = await self._jobs.counts()
@@ -140,21 +185,41 @@ class Exports:
             except TimeoutError:
                 continue
 
+    async def _next(self) -> JobView | None:
+        """Exports first, then storyboards; where nothing is queued, one of those that were not asked for."""
+        job = await self._jobs.take(EXPORT) or await self._jobs.take(STORYBOARD)
+        if job is None:
+            now = wall()
+            lacking = await self._jobs.lacking(STORYBOARD, now - _UPKEEP, now - RECENT)
+            if lacking:
+                await self._jobs.ask(STORYBOARD, lacking[0])
+                job = await self._jobs.take(STORYBOARD)
+        return job
+
+    async def _tell(self, job: JobView) -> None:
+        if job.kind == EXPORT:
+            await self._changed(job)
+
+    async def _make(self, job: JobView) -> tuple[str, int]:
+        if job.kind == STORYBOARD:
+            return await self._storyboards.make(job)
+        return export_key(job.recording), await self._export(job)
+
     async def _work(self, job: JobView) -> None:
         log.info("job begins", job=job.id, kind=job.kind, recording=job.recording)
-        await self._changed(job)
+        await self._tell(job)
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                size = await self._export(job)
+                result, size = await self._make(job)
         except asyncio.CancelledError:
             # We are asked to stop: the next start goes on with it, and it was not its fault.
             await self._jobs.save(job.model_copy(update={"state": JobState.QUEUED, "reason": ""}))
             raise
         except (MediaError, OSError, TimeoutError) as error:
             reason = str(error) or f"it took longer than {self._timeout:g} s"
-            self.figures.failed += 1
-            log.warning("job failed", job=job.id, recording=job.recording, reason=reason)
+            self.figures.ended(job, done=False)
+            log.warning("job failed", job=job.id, kind=job.kind, recording=job.recording, reason=reason)
             done = job.model_copy(update={"state": JobState.FAILED, "reason": reason})
         else:
             done = job.model_copy(
@@ -162,16 +227,15 @@ class Exports:
                     "state": JobState.DONE,
                     "progress": 1.0,
                     "reason": "",
-                    "result": export_key(job.recording),
+                    "result": result,
                     "size": size,
                 }
             )
-            self.figures.done += 1
-            self.figures.bytes += size
-            log.info("job done", job=job.id, recording=job.recording, size=size)
-        self.figures.seconds += time.monotonic() - began
+            self.figures.ended(job, done=True, size=size)
+            log.info("job done", job=job.id, kind=job.kind, recording=job.recording, size=size)
+        self.figures.spent(job, time.monotonic() - began)
         await self._jobs.save(done)
-        await self._changed(done)
+        await self._tell(done)
 
     async def _export(self, job: JobView) -> int:
         recording = await self._recordings.get(job.recording)
@@ -198,14 +262,7 @@ class Exports:
             nonlocal reached
             reached = value
 
-        def fetch(key: str) -> bytes:
-            future = asyncio.run_coroutine_threadsafe(self._store.get(key), loop)
-            try:
-                return future.result(_FETCH_TIMEOUT)
-            except TimeoutError as error:
-                future.cancel()
-                raise StoreError(f"{key} was not read within {_FETCH_TIMEOUT:g} s") from error
-
+        fetch = reader(self._store)
         work = loop.run_in_executor(
             None,
             lambda: self._remux_runs(
@@ -223,7 +280,7 @@ class Exports:
             # The thread ends at its next segment; it must have ended before its file is removed.
             stop.set()
             try:
-                async with asyncio.timeout(_FETCH_TIMEOUT):
+                async with asyncio.timeout(FETCH_TIMEOUT):
                     await asyncio.wait([work])
             finally:
                 if work.done() and not work.cancelled():

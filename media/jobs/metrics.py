@@ -31,6 +31,12 @@ def figures(exports: Exports) -> Figures:
             {("done",): now.done, ("failed",): now.failed},
             "result",
         )
+        yield counter(
+            "gachi_jobs_storyboards_total",
+            "Storyboards of replays that ended.",
+            {("done",): now.storyboards_done, ("failed",): now.storyboards_failed},
+            "result",
+        )
         yield counter("gachi_jobs_export_seconds_total", "Seconds spent on exports.", now.seconds)
         yield counter("gachi_jobs_export_bytes_total", "Bytes of finished exports.", now.bytes)
 

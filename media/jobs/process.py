@@ -6,15 +6,24 @@ import asyncio
 import contextlib
 
 from media.adapters.av_remux import remux
+from media.adapters.av_storyboard import draw
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
-from media.contracts.jobs import ExportRecording, GetJob, JobChanged, JobView, ListJobs
+from media.contracts.jobs import (
+    ExportRecording,
+    GetJob,
+    JobChanged,
+    JobView,
+    ListJobs,
+    MakeStoryboard,
+)
 from media.jobs.exports import Exports
 from media.jobs.metrics import telling
 from media.jobs.settings import JobsSettings
+from media.jobs.storyboards import Storyboards
 from media.record.settings import TapeSettings
 from runtime.bus import open_bus
 from runtime.bus.calls import publish, serve
@@ -33,18 +42,33 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             with contextlib.suppress(BusUnavailableError):  # who missed it asks with GetJob
                 await publish(bus, JobChanged(job=job))
 
+        recordings, index = SqlRecordingStore(database.engine), SqlTapeIndex(database.engine)
+        storyboards = Storyboards(recordings, index, store, draw)
         exports = Exports(
             jobs=SqlJobStore(database.engine),
-            recordings=SqlRecordingStore(database.engine),
-            index=SqlTapeIndex(database.engine),
+            recordings=recordings,
+            index=index,
             store=store,
             remux=remux,
+            storyboards=storyboards,
             folder=settings.data / "exports",
             changed=changed,
             timeout=settings[JobsSettings].export_timeout,
         )
-        handlers = guarded({ExportRecording: exports.export, GetJob: exports.get, ListJobs: exports.newest})
-        async with serve(bus, handlers), telling(bus, exports), asyncio.TaskGroup() as tasks:
+        handlers = guarded(
+            {
+                ExportRecording: exports.export,
+                MakeStoryboard: exports.storyboard,
+                GetJob: exports.get,
+                ListJobs: exports.newest,
+            }
+        )
+        async with (
+            serve(bus, handlers),
+            telling(bus, exports),
+            contextlib.aclosing(storyboards),
+            asyncio.TaskGroup() as tasks,
+        ):
             work = tasks.create_task(exports.run(), name="exports")
             lifeline.ready()
             await lifeline.stopping()

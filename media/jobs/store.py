@@ -23,12 +23,18 @@ class JobStore(Protocol):
         """The job of this kind for the recording; `NotFoundError` where there is none."""
         ...
 
-    async def newest(self, limit: int) -> Sequence[JobView]:
-        """The `limit` jobs that were asked for last, oldest first."""
+    async def newest(self, limit: int, kind: str | None = None) -> Sequence[JobView]:
+        """The `limit` jobs, of this kind or any, that were asked for last, oldest first."""
         ...
 
-    async def take(self) -> JobView | None:
-        """The oldest queued job, running from now on; None where nothing is queued. No two callers get the same."""
+    async def lacking(self, kind: str, start: int, end: int) -> Sequence[str]:
+        """Recordings that ended in [start, end), microseconds, stand, and have no job of this kind; oldest first."""
+        ...
+
+    async def take(self, kind: str | None = None) -> JobView | None:
+        """The oldest queued job, of this kind or any, running from now on; None where there is none. No two callers get
+        the same.
+        """
         ...
 
     async def save(self, job: JobView) -> None:

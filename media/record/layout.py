@@ -10,8 +10,10 @@ from media.packaging.parts import init_name, segment_name
 _OPEN = re.compile(r"(\d{1,9})-(\d{1,18})\.([a-z][a-z0-9]{0,31})\.m4s")
 _MARK = re.compile(r"(\d{1,9})\.at-(\d{1,18})")
 
+_MADE = re.compile(r"exports/([^/]+?)(?:\.mp4|\.storyboard\.vtt|\.storyboard-\d+\.jpg)")
+
 EXPORTS = "exports"
-"""Folder of the store that holds MP4 exports. A channel of that name would have its tape beside them, never in their
+"""Folder of the store that holds what is made of recordings: MP4 exports and storyboards. A channel of that name would have its tape beside them, never in their
 way: exports are files directly below, tape is a folder deeper."""
 
 
@@ -28,6 +30,22 @@ def init_key(channel: str, rendition: str, epoch: int) -> str:
 def export_key(recording: str) -> str:
     """Key of a recording's MP4."""
     return f"{EXPORTS}/{recording}.mp4"
+
+
+def storyboard_key(recording: str) -> str:
+    """Key of the text of a recording's storyboard; where it is, its sheets are."""
+    return f"{EXPORTS}/{recording}.storyboard.vtt"
+
+
+def storyboard_sheet_key(recording: str, number: int) -> str:
+    """Key of one sheet of a recording's storyboard."""
+    return f"{EXPORTS}/{recording}.storyboard-{number}.jpg"
+
+
+def made_of(key: str) -> str | None:
+    """The recording that an object in `EXPORTS` was made of; None for what is no such object."""
+    match = _MADE.fullmatch(key)
+    return None if match is None else match[1]
 
 
 @dataclass(frozen=True, slots=True, order=True)

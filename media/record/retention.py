@@ -15,7 +15,7 @@ from typing import Protocol
 from media.model.time import MICROSECONDS, ProgrammeTime
 from media.ports import SegmentStore
 from media.record.gaps import TOLERANCE
-from media.record.layout import EXPORTS, export_key
+from media.record.layout import EXPORTS, made_of
 from media.record.ranges import Range, subtract
 from media.record.recordings import Recording, RecordingStore
 
@@ -183,9 +183,9 @@ async def sweep(
         keys = await index.forget_before(channel, ProgrammeTime(before), ranges)
         await store.delete(keys)
         objects += len(keys)
-    wanted = {export_key(r.id) for r in kept if r.id not in decision.recordings}
+    wanted = {r.id for r in kept if r.id not in decision.recordings}
     # Files directly in the folder alone: a channel may be called so, too, and its tape lies a folder deeper.
-    orphans = [k for k, _ in await store.list(EXPORTS) if k.count("/") == 1 and k not in wanted]
+    orphans = [k for k, _ in await store.list(EXPORTS) if k.count("/") == 1 and made_of(k) not in wanted]
     await store.delete(orphans)
     return Swept(objects + len(orphans), decision.recordings, decision.reasons)
 

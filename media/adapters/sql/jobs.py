@@ -10,11 +10,12 @@ from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from media.adapters.sql.edge import reading, transaction, upsert
-from media.adapters.sql.tables import jobs
+from media.adapters.sql.tables import jobs, recordings
 from media.contracts.jobs import JobState, JobView
 from media.model.errors import NotFoundError
 
 _J = jobs.c
+_R = recordings.c
 _INTERRUPTED = "begun again: its process ended"
 _TWICE = "its process ended twice while it ran"
 _VIEW = (_J.id, _J.kind, _J.recording, _J.state, _J.progress, _J.reason, _J.result, _J.size)
@@ -54,19 +55,32 @@ class SqlJobStore:
             raise NotFoundError(f"there is no job {job!r}", field="job")
         return _view(row)
 
-    async def newest(self, limit: int) -> Sequence[JobView]:
-        """The `limit` jobs that were asked for last, oldest first."""
+    async def newest(self, limit: int, kind: str | None = None) -> Sequence[JobView]:
+        """The `limit` jobs, of this kind or any, that were asked for last, oldest first."""
         query = select(*_VIEW).order_by(_J.created_at.desc(), _J.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(_J.kind == kind)
         async with reading(self._engine, "listing jobs") as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [_view(row) for row in reversed(rows)]
 
-    async def take(self) -> JobView | None:
-        """The oldest queued job, running from now on; None where nothing is queued. No two callers get the same."""
+    async def lacking(self, kind: str, start: int, end: int) -> Sequence[str]:
+        """Recordings that ended in [start, end), stand, and have no job of this kind; oldest first."""
+        query = (
+            select(_R.id)
+            .where(_R.ended >= max(1, start), _R.ended < end, _R.deleted == 0)
+            .where(~select(_J.id).where(_J.kind == kind, _J.recording == _R.id).exists())
+            .order_by(_R.ended, _R.id)
+        )
+        async with reading(self._engine, "looking for recordings without a job") as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def take(self, kind: str | None = None) -> JobView | None:
+        """The oldest queued job, of this kind or any, running from now on. No two callers get the same."""
         async with transaction(self._engine, "taking a job") as connection:
             oldest = (
                 select(_J.id)
-                .where(_J.state == JobState.QUEUED.value)
+                .where(_J.state == JobState.QUEUED.value, *(() if kind is None else (_J.kind == kind,)))
                 .order_by(_J.created_at, _J.id)
                 .limit(1)
                 .scalar_subquery()

@@ -15,12 +15,14 @@ import pytest
 from obstore.store import LocalStore
 
 from media.adapters.av_remux import remux
+from media.adapters.av_storyboard import draw
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.jobs import ExportRecording, GetJob, JobState, JobView
 from media.jobs.exports import Exports
+from media.jobs.storyboards import Storyboards
 from media.model.channel import ChannelSpec, Rung
 from media.model.errors import ConflictError, NotFoundError
 from media.model.time import ProgrammeTime
@@ -50,6 +52,7 @@ class Rig:
             index=self.index,
             store=self.store,
             remux=remux,
+            storyboards=Storyboards(self.recordings, self.index, self.store, draw),
             folder=self.folder / "exports",
             changed=changed,
             timeout=self.timeout,
