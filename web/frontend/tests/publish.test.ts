@@ -296,6 +296,7 @@ describe("the network's state", () => {
   const good: Reading = {
     bitrate: 2_000_000,
     rate: 30,
+    source: 30,
     loss: 0,
     delay: 40,
     limit: "none",
@@ -308,6 +309,7 @@ describe("the network's state", () => {
       { type: "outbound-rtp", kind: "video", timestamp: at, bytesSent: bytes, framesEncoded: frames },
       { type: "outbound-rtp", kind: "audio", timestamp: at, bytesSent: at * 4 },
       { type: "remote-inbound-rtp", kind: "video", fractionLost: 0.02, roundTripTime: 0.05 },
+      { type: "media-source", kind: "video", framesPerSecond: 31 },
       { type: "candidate-pair", bytesSent: 9 },
     ];
     const first = read(report(1_000, 0, 0), null);
@@ -331,6 +333,8 @@ describe("the network's state", () => {
     [{ delay: 600 }, "weak"],
     [{ rate: 4 }, "bad"],
     [{ rate: 15 }, "weak"],
+    [{ rate: 14, source: 15 }, "good"],
+    [{ rate: 0, source: null }, "good"],
     [{ limit: "bandwidth", bitrate: 500_000 }, "weak"],
     [{ limit: "none", bitrate: 500_000 }, "good"],
     [{ bitrate: 90_000 }, "bad"],

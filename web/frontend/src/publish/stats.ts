@@ -13,8 +13,10 @@ export interface Counters {
 export interface Reading {
   /** Bits a second, sound and picture with repeats. */
   readonly bitrate: number;
-  /** Pictures a second. */
+  /** Pictures a second that were sent. */
   readonly rate: number;
+  /** Pictures a second that the camera gives: fewer in dim light, which is no fault of the network; null while unknown. */
+  readonly source: number | null;
   /** Share of packets that did not arrive, 0 to 1; null while the server has not told. */
   readonly loss: number | null;
   /** Milliseconds to the server and back; null while unknown. */
@@ -37,6 +39,7 @@ interface Entry {
   readonly qualityLimitationReason?: string;
   readonly frameWidth?: number;
   readonly frameHeight?: number;
+  readonly framesPerSecond?: number;
 }
 
 const limits = (reason: string | undefined): Reading["limit"] =>
@@ -51,6 +54,7 @@ export function read(
   const out = all.filter(({ type }) => type === "outbound-rtp");
   const video = out.find(({ kind }) => kind === "video");
   const far = all.find(({ type, kind }) => type === "remote-inbound-rtp" && kind === "video");
+  const camera = all.find(({ type, kind }) => type === "media-source" && kind === "video");
   const counters: Counters = {
     at: Math.max(0, ...out.map(({ timestamp }) => timestamp ?? 0)),
     bytes: out.reduce((sum, { bytesSent }) => sum + (bytesSent ?? 0), 0),
@@ -61,6 +65,7 @@ export function read(
   const reading: Reading = {
     bitrate: (Math.max(0, counters.bytes - before.bytes) * 8) / seconds,
     rate: Math.max(0, counters.frames - before.frames) / seconds,
+    source: camera?.framesPerSecond ?? null,
     loss: far?.fractionLost ?? null,
     delay: far?.roundTripTime === undefined ? null : far.roundTripTime * 1000,
     limit: limits(video?.qualityLimitationReason),
@@ -72,11 +77,12 @@ export function read(
 
 /** How good that is for whoever watches. */
 export function gradeOf(reading: Reading): Grade {
-  const { bitrate, rate, limit } = reading;
+  const { bitrate, limit } = reading;
+  const kept = reading.source ? reading.rate / reading.source : 1;
   const loss = reading.loss ?? 0;
   const delay = reading.delay ?? 0;
-  if (loss > 0.1 || delay > 1_000 || rate < 10 || bitrate < 150_000) return "bad";
-  if (loss > 0.03 || delay > 400 || rate < 20 || (limit === "bandwidth" && bitrate < 900_000)) return "weak";
+  if (loss > 0.1 || delay > 1_000 || kept < 0.4 || bitrate < 100_000) return "bad";
+  if (loss > 0.03 || delay > 400 || kept < 0.7 || (limit === "bandwidth" && bitrate < 900_000)) return "weak";
   return "good";
 }
 
