@@ -41,6 +41,7 @@ from web.playback.hls import HlsPages, Sender
 from web.playback.live import LiveLimits, LiveMedia
 from web.playback.posters import Posters
 from web.playback.replays import ReplayPages, Replays
+from web.playback.storyboards import Storyboards
 from web.playback.upstream import Upstream
 from web.ports import Ask, PosterMaker, ReplayReader, Stores
 from web.realtime.clients import RealtimeClients
@@ -137,6 +138,16 @@ class Web:
             max_fetches=playback.max_fetches,
             clock=clock,
         )
+        self._storyboards = Storyboards(
+            self._replays,
+            ask,
+            ports.store,
+            self.live.objects,
+            self.connections,
+            self.metrics,
+            max_fetches=playback.max_fetches,
+            clock=clock,
+        )
         self._posters = Posters(
             self.live,
             self._replays,
@@ -172,6 +183,7 @@ class Web:
         dispatcher = Dispatcher(services, self.metrics)
         # The order is that of resolution: media first, the catch-all of the pages last.
         HlsPages(self.live, self._demand, sender, self.metrics).add_to(app)
+        self._storyboards.add_to(app)
         ReplayPages(self._replays, sender).add_to(app)
         self._posters.add_to(app)
         docs.add_to(app)
@@ -198,6 +210,7 @@ class Web:
     async def close(self) -> None:
         """End fetches and connections to origins."""
         await self._posters.close()
+        await self._storyboards.close()
         await self._replays.close()
         await self.live.close()
         await self._upstream.close()

@@ -43,6 +43,8 @@ class Owners:
         self.feeds: dict[str, fe.FeedView] = {}
         self.recordings: dict[str, ta.RecordingView] = {}
         self.jobs: dict[str, jo.JobView] = {}
+        self.storyboards: list[str] = []
+        """Recordings that one was asked for of, in order."""
         self.shows: dict[str, sh.ShowView] = {}
         self.logs: dict[str, list[sh.LogEntry]] = {}
         self.origin = ""
@@ -76,6 +78,7 @@ class Owners:
             ta.DeleteRecording: self.delete_recording,
             ta.GetStorage: self.get_storage,
             jo.ExportRecording: self.export,
+            jo.MakeStoryboard: self.storyboard,
             jo.GetJob: self.get_job,
             jo.ListJobs: self.list_jobs,
             sh.CreateShow: self.create_show,
@@ -292,6 +295,11 @@ class Owners:
                 id=name, kind="export", recording=command.recording, state=jo.JobState.QUEUED
             )
         return self.jobs[name]
+
+    async def storyboard(self, command: jo.MakeStoryboard) -> jo.JobView:
+        self.recording(command.recording)
+        self.storyboards.append(command.recording)
+        return jo.JobView(id="s", kind="storyboard", recording=command.recording, state=jo.JobState.QUEUED)
 
     async def list_jobs(self, command: jo.ListJobs) -> jo.JobList:
         return jo.JobList(jobs=list(self.jobs.values())[-command.limit :])

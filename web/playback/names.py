@@ -29,6 +29,8 @@ class Kind(StrEnum):
     INIT = "init"
     SEGMENT = "segment"
     PART = "part"
+    STORYBOARD = "storyboard"
+    """Text or sheet beside a replay: has addresses of its own, which are none of this grammar's."""
 
 
 def kind_of(name: str) -> Kind | None:

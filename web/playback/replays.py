@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -32,6 +32,7 @@ CACHE_BYTES = 64 << 20
 class Replay:
     """One show's replay, ready to be served."""
 
+    recording: str
     multivariant: Media
     playlists: dict[str, Media]
     objects: dict[str, str]
@@ -107,6 +108,7 @@ class Replays:
         recording = await self._ask(GetRecording(recording=show.recording, cause="web.replay"))
         tape = await self._reader.open(recording.channel, recording.started, recording.ended)
         replay = Replay(
+            recording.id,
             compressed(tape.multivariant.encode()),
             {rendition: compressed(text.encode()) for rendition, text in tape.playlists.items()},
             dict(tape.objects),
@@ -114,6 +116,24 @@ class Replays:
         )
         self._replays.put(name, replay)
         return replay
+
+
+async def answered(
+    request: web.Request, find: Callable[[], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What `find` gives, or the problem that its failure is to a viewer."""
+    try:
+        return await find()
+    except NotFoundError:
+        problem = ProblemError(catalogue.NOT_FOUND)
+    except (StoreError, TooManyFlightsError):
+        problem = ProblemError(catalogue.UNAVAILABLE, headers={"Retry-After": "1"})
+    except CommandError as error:
+        problem = from_command(error)
+    except ProblemError as error:
+        problem = error
+    problem.headers.update(CORS)
+    return problem.response(request)
 
 
 class ReplayPages:
@@ -134,18 +154,7 @@ class ReplayPages:
         kind = names.kind_of(name) if names.SHOW.fullmatch(show) else None
         if kind is None or kind is Kind.PART:
             return ProblemError(catalogue.NOT_FOUND, headers=CORS).response(request)
-        try:
-            return await self._found(request, show, name, kind)
-        except NotFoundError:
-            problem = ProblemError(catalogue.NOT_FOUND)
-        except (StoreError, TooManyFlightsError):
-            problem = ProblemError(catalogue.UNAVAILABLE, headers={"Retry-After": "1"})
-        except CommandError as error:
-            problem = from_command(error)
-        except ProblemError as error:
-            problem = error
-        problem.headers.update(CORS)
-        return problem.response(request)
+        return await answered(request, lambda: self._found(request, show, name, kind))
 
     async def _found(self, request: web.Request, show: str, name: str, kind: Kind) -> web.StreamResponse:
         replay = await self._replays.open(show)

@@ -320,6 +320,54 @@ async def test_a_replay_is_there_at_once(live: Site) -> None:
     assert live.replays.opened == 1
 
 
+async def test_a_storyboard_is_served_once_there_is_one(live: Site) -> None:
+    view = ShowView(
+        id="s1",
+        title="t",
+        channel="main",
+        state=ShowState.LIVE,
+        version=1,
+        created=1,
+        started=1,
+        ended=0,
+        recording="r1",
+    )
+    live.owners.shows["s1"] = view
+    live.owners.recordings["r1"] = RecordingView(id="r1", channel="main", started=1, ended=9)
+    live.replays.tapes["main"] = ReplayTape(MULTIVARIANT, {}, {})
+    text = "/replays/s1/storyboard.vtt"
+    status, _, response = await fetch(live, text)
+    assert (status, live.owners.storyboards) == (404, []), "not before the show's end"
+    live.owners.shows["s1"] = view.model_copy(update={"state": ShowState.ENDED, "ended": 9})
+    for _ in range(3):
+        status, _, response = await fetch(live, text)
+        assert (status, response.content_type) == (404, "application/problem+json")
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert live.owners.storyboards == ["r1"], "it is asked for, and once"
+    assert (await fetch(live, "/replays/s1/storyboard-0.jpg"))[0] == 404
+    await live.store.put("exports/r1.storyboard-0.jpg", b"a sheet")
+    await live.store.put("exports/r1.storyboard.vtt", b"WEBVTT\n")
+    status, body, response = await fetch(live, text)
+    assert (status, body, response.content_type) == (200, b"WEBVTT\n", "text/vtt")
+    for _ in range(2):
+        status, body, response = await fetch(live, "/replays/s1/storyboard-0.jpg")
+        assert (status, body, response.content_type) == (200, b"a sheet", "image/jpeg")
+    for name in (
+        "storyboard-1.jpg",
+        "storyboard-00.jpg",
+        "storyboard-x.jpg",
+        "storyboard.vtt/",
+        "storyboard",
+    ):
+        assert (await fetch(live, f"/replays/s1/{name}"))[0] == 404
+    assert (await fetch(live, "/replays/..%2f/storyboard.vtt"))[0] == 404
+    assert (await fetch(live, "/replays/none/storyboard.vtt"))[0] == 404
+    async with live.client.options(f"{live.url}{text}") as options:
+        assert options.status == 204
+    async with live.client.post(f"{live.url}{text}") as refused:
+        assert refused.status == 405
+
+
 async def test_ready_once_every_wanted_channel_is(live: Site) -> None:
     assert (await fetch(live, "/readyz"))[0] == 200
     view = live.owners.channels["main"]
