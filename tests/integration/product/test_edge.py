@@ -1,0 +1,250 @@
+"""The product behind a real nginx with the file that is shipped, and two web processes of one site."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.edge import NGINX, Edge, Players, edge, unverified
+from tests.support.following import Follower
+from tests.support.product import ROOT, SMALL, TOKEN, Client, Product, Seed, free_ports, newest, until
+
+pytestmark = pytest.mark.timeout(300)
+needs_nginx = pytest.mark.skipif(
+    NGINX is None,
+    reason="NO NGINX HERE: configs/edge/nginx.conf IS NOT TESTED (Debian: apt-get install nginx)",
+)
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    with Product.start(
+        tmp_path_factory.mktemp("edge"),
+        channels={"main": SMALL},
+        feeds=(Seed("pattern", "test", options={"width": "320", "height": "180"}),),
+        program={"main": ("pattern", None)},
+        settings={"http": {"trusted_proxies": ["127.0.0.1"]}},
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(product: Product) -> AsyncIterator[Client]:
+    async with product.client() as speaking:
+        yield speaking
+
+
+@contextlib.asynccontextmanager
+async def second_web(product: Product, port: int) -> AsyncIterator[str]:
+    """Another web process on the product's data and bus, as docs/operating.md describes it."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GACHI_")}
+    environment |= {"GACHI_DATA": str(product.data), "GACHI_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+    environment |= {"GACHI_HTTP__PORT": str(port)}
+    program = str(Path(sys.executable).with_name("gachi"))
+    arguments = ("web", "--config", str(product.folder / "product.toml"))
+    with (product.folder / "second.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            program, *arguments, cwd=product.folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        async with aiohttp.ClientSession() as session:
+
+            async def ready() -> bool:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{url}/readyz") as answer:
+                        return answer.status == 200
+                return False
+
+            await until(ready, 60, "the second web process")
+        yield url
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), 30)
+
+
+async def players(client: Client, url: str) -> Players:
+    """Viewers who begin two parts on from now."""
+    epoch = (await client.channel("main"))["epoch"]
+    msn, part = newest(await client.playlist("main", "v180"))
+    parts = SMALL_PARTS
+    msn, part = divmod(msn * parts + part + 2, parts)
+    return Players(f"{url}/hls/main", epoch, parts, (msn, part))
+
+
+SMALL_PARTS = 6
+"""Parts of a segment of `SMALL`: two seconds in thirds."""
+
+
+async def asked(client: Client) -> dict[str, float]:
+    """Requests that the web process was asked so far, by kind, and the worker (`worker`)."""
+    status, body = await client.get_as_staff("/metrics")
+    assert status == 200
+    found: dict[str, float] = {"part": 0.0, "segment": 0.0, "playlist": 0.0, "worker": 0.0}
+    for line in body.decode().splitlines():
+        name, _, value = line.rpartition(" ")
+        if name.startswith(("gachi_hls_hits_total{", "gachi_hls_misses_total{")):
+            for kind in found:
+                found[kind] += float(value) if f'kind="{kind}"' in name else 0.0
+        elif name.startswith("gachi_origin_requests_total{"):
+            found["worker"] += float(value)
+    return found
+
+
+async def crowd(product: Product, client: Client, folder: Path, count: int, seconds: float) -> Players:
+    """So many viewers behind nginx, with the origin's count compared with theirs."""
+    async with edge(folder, free_ports(1)[0], product.http_port) as proxy:
+        before = await asked(client)
+        watching = await players(client, proxy.url)
+        await watching.follow(count, seconds)
+        after = await asked(client)
+    assert watching.holes == 0
+    assert not watching.troubles
+    parts = [name for name in watching.urls if name.endswith(".m4s")]
+    playlists = [name for name in watching.urls if "_HLS_msn" in name]
+    assert len(parts) > seconds * 3 * 2 * 0.5  # three a second, picture and sound
+    assert after["part"] - before["part"] == len(parts)
+    # The one playlist that `players` asked for itself is the odd one; each blocking one came once.
+    assert after["playlist"] - before["playlist"] <= len(playlists) + 1
+    assert after["worker"] - before["worker"] <= len(parts) + len(playlists) + 1
+    assert min(watching.urls[name] for name in parts[: len(parts) // 2]) == count
+    return watching
+
+
+@needs_nginx
+async def test_a_crowd_behind_nginx_costs_the_origin_one_request_for_each_object(
+    product: Product, client: Client, tmp_path: Path
+) -> None:
+    await crowd(product, client, tmp_path / "nginx", 40, 8.0)
+
+
+@needs_nginx
+@pytest.mark.soak
+async def test_three_hundred_viewers_behind_nginx(product: Product, client: Client, tmp_path: Path) -> None:
+    direct = await players(client, product.url)
+    alone = asyncio.create_task(direct.follow(1, 60.0))
+    watching = await crowd(product, client, tmp_path / "nginx", 300, 55.0)
+    await alone
+    late = [
+        moment - direct.came[name][0]
+        for name, moments in watching.came.items()
+        if name in direct.came
+        for moment in moments
+    ]
+    late.sort()
+    print(f"later than without nginx: p50 {median(late):.3f} s, p95 {late[int(len(late) * 0.95)]:.3f} s")
+
+
+@needs_nginx
+async def test_viewers_get_over_an_nginx_that_is_started_again(
+    product: Product, client: Client, tmp_path: Path
+) -> None:
+    async with edge(tmp_path / "nginx", free_ports(1)[0], product.http_port) as proxy:
+        watching = await players(client, proxy.url)
+        following = asyncio.create_task(watching.follow(5, 10.0))
+        await asyncio.sleep(3)
+        await proxy.stop()
+        await asyncio.sleep(1)
+        await proxy.start()
+        restarted = time.monotonic()
+        await following
+    assert watching.troubles
+    assert watching.holes == 0
+    assert any(moment > restarted for moments in watching.came.values() for moment in moments)
+
+
+@needs_nginx
+async def test_what_the_edge_does_beside_caching(product: Product, client: Client, tmp_path: Path) -> None:
+    async with edge(tmp_path / "nginx", free_ports(1)[0], product.http_port) as proxy:
+        await _speaks_http2(proxy)
+        connector = aiohttp.TCPConnector(ssl=unverified())
+        async with aiohttp.ClientSession(proxy.url, connector=connector) as session:
+            async with session.get("/metrics") as answer:
+                assert answer.status == 404
+            for path, status in (("/", 200), ("/api/v1/channels", 200), ("/healthz", 200)):
+                async with session.get(path) as answer:
+                    assert answer.status == status
+            await _keys_and_ranges(session)
+            # The scheme arrives: the log-in cookie is for HTTPS alone.
+            async with session.post("/api/v1/session", json={"token": TOKEN}) as answer:
+                assert answer.status == 201
+                assert "Secure" in answer.headers["Set-Cookie"]
+            follower = await Follower.connect(session, proxy.url, ["channels"])
+            while "main" not in follower.documents.topics.get("channels", {}):
+                await follower.read()
+            await follower.close()
+
+
+async def _keys_and_ranges(session: aiohttp.ClientSession) -> None:
+    async def ask(path: str, **headers: str) -> tuple[int, str, bytes]:
+        async with session.get(f"/hls/main/{path}", headers=headers, auto_decompress=False) as answer:
+            return answer.status, answer.headers.get("X-Cache", ""), await answer.read()
+
+    status, _, body = await ask("v180/index.m3u8", **{"Accept-Encoding": "identity"})
+    assert status == 200
+    name = next(line for line in body.decode().splitlines() if line.endswith(".m4s"))
+    assert (await ask(f"v180/{name}"))[:2] == (200, "MISS")
+    status, cached, whole = await ask(f"v180/{name}?viewer=7")
+    assert (status, cached) == (200, "HIT")
+    status, cached, piece = await ask(f"v180/{name}", Range="bytes=100-199")
+    assert (status, cached, piece) == (206, "HIT", whole[100:200])
+    assert (await ask("v180/index.m3u8?_HLS_part=1"))[0] == 400
+    assert (await ask("v180/1-99999.m4s"))[0] == 404
+    for spelling in ("gzip", "gzip, deflate, br, zstd"):
+        status, _, body = await ask("index.m3u8", **{"Accept-Encoding": spelling})
+        assert status == 200
+        assert body[:2] == b"\x1f\x8b"
+    assert (await ask("index.m3u8", **{"Accept-Encoding": "identity"}))[2][:7] == b"#EXTM3U"
+
+
+async def _speaks_http2(proxy: Edge) -> None:
+    context = unverified()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=context)
+    secure: Any = writer.get_extra_info("ssl_object")
+    assert isinstance(secure, ssl.SSLObject)
+    assert secure.selected_alpn_protocol() == "h2"
+    writer.close()
+    with contextlib.suppress(ssl.SSLError, ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_a_second_web_process_serves_the_same_channel(product: Product, client: Client) -> None:
+    async with second_web(product, free_ports(1)[0]) as url, aiohttp.ClientSession() as session:
+        first = await client.playlist("main", "v180")
+        name = first.segments[-1].uri
+        bodies = []
+        for site in (product.url, url):
+            async with session.get(f"{site}/hls/main/v180/{name}") as answer:
+                assert answer.status == 200
+                bodies.append(await answer.read())
+            msn, part = newest(await client.playlist("main", "v180"))
+            async with session.get(
+                f"{site}/hls/main/v180/index.m3u8?_HLS_msn={msn}&_HLS_part={part}"
+            ) as answer:
+                assert answer.status == 200
+        assert bodies[0] == bodies[1]
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with session.post(
+            f"{url}/api/v1/channels", json={"id": "made", "start": False}, headers=headers
+        ) as answer:
+            assert answer.status == 201
+        assert (await client.channel("made"))["id"] == "made"
+        await client.api("DELETE", "/channels/made")
+        # Each answers for itself where Prometheus asks.
+        async with session.get(f"{url}/metrics") as answer:
+            assert "gachi_hls_bytes_total" in await answer.text()
+        status, page = await client.get("/metrics")
+        assert status == 200
+        assert b'gachi_process_up{process="web"' in page
