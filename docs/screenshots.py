@@ -24,11 +24,12 @@ from typing import Any
 import aiohttp
 import imageio_ffmpeg
 from PIL import Image
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright
 
 IMAGES = Path(__file__).parent / "images"
 TOKEN = "gachi-demo-admin"  # noqa: S105  the demo's, which is public
 KEY = "demo-studio-key"
+PHONE_KEY = "demo-phone-key"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/google-chrome")
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
 MOST_BYTES = 250_000
@@ -127,12 +128,55 @@ async def shot(
         await page.wait_for_timeout(700)
     picture = Image.open(BytesIO(await page.screenshot())).convert("RGB")
     await context.close()
+    keep(picture, name)
+
+
+def keep(picture: Image.Image, name: str) -> None:
+    """Write a picture, with as many colours as its bytes may be."""
     path = IMAGES / f"{name}.png"
     for colours in (256, 160, 96, 64):
         picture.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
             break
     print(f"{path}  {path.stat().st_size / 1000:.0f} kB  {picture.width}x{picture.height}")
+
+
+async def going_live(playwright: Playwright, site: str, clip: Path) -> None:
+    """The page of somebody who goes live; the clip stands in for the camera."""
+    with tempfile.TemporaryDirectory(prefix="gachi-shots-") as folder:
+        camera = f"{folder}/camera.mjpeg"
+        # Upright, as Chromium takes files for its camera: JPEG after JPEG.
+        turn = f"-i {clip} -t 8 -vf scale=-2:640,crop=360:640,fps=30 -c:v mjpeg -q:v 4 -f mjpeg {camera}"
+        ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", *turn.split()]
+        encoding = await asyncio.create_subprocess_exec(*ffmpeg, stdin=asyncio.subprocess.DEVNULL)
+        await asyncio.wait_for(encoding.wait(), 120)
+        browser = await playwright.chromium.launch(
+            executable_path=next(filter(shutil.which, CHROMIUM), None),
+            args=[
+                *ARGUMENTS,
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={camera}",
+            ],
+        )
+        for name, settings in (("publish-phone", PHONE), ("publish-pc", PC)):
+            context = await browser.new_context(
+                locale="ko-KR", permissions=["camera", "microphone"], bypass_csp=True, **settings
+            )
+            page = await context.new_page()
+            await page.goto(f"{site}/publish/phone#key={PHONE_KEY}")
+            await page.get_by_role("button", name="카메라 켜기").click()
+            if name == "publish-phone":
+                await page.get_by_role("button", name="설정").click()
+                await page.get_by_role("radio", name="세로").check()
+                await page.get_by_role("button", name="설정 닫기").click()
+            await page.get_by_role("button", name="보내기 시작").click()
+            await page.locator(".air").wait_for(timeout=60_000)
+            await page.wait_for_timeout(25_000)  # so much of the graph
+            keep(Image.open(BytesIO(await page.screenshot())).convert("RGB"), name)
+            await page.get_by_role("button", name="끝내기").click()
+            await page.wait_for_timeout(6_000)
+            await context.close()
+        await browser.close()
 
 
 async def main(site: str, media: Path) -> None:
@@ -169,6 +213,7 @@ async def main(site: str, media: Path) -> None:
             await shot(browser, f"{site}/staff", "staff-phone", PHONE, token=TOKEN)
             await api(site, "POST", f"/shows/{second['id']}/stop")
         await browser.close()
+        await going_live(playwright, site, media / "sam2_02_cups.mp4")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ export function gradeOf(reading: Reading): Grade {
   const loss = reading.loss ?? 0;
   const delay = reading.delay ?? 0;
   if (loss > 0.1 || delay > 1_000 || kept < 0.4 || bitrate < 100_000) return "bad";
-  if (loss > 0.03 || delay > 400 || kept < 0.7 || (limit === "bandwidth" && bitrate < 900_000)) return "weak";
+  if (loss > 0.03 || delay > 400 || kept < 0.7 || (limit === "bandwidth" && bitrate < 600_000)) return "weak";
   return "good";
 }
 

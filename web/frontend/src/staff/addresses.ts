@@ -1,4 +1,5 @@
 import type { StaffKey } from "../messages/staff/index.ts";
+import { publishAddress } from "../publish/address.ts";
 import type { Feed } from "../realtime/topics.ts";
 
 /** One line to copy. */
@@ -57,7 +58,7 @@ export function addressesOf(
     return [{ name: "srt", how: "address.srt.how", lines, qr: url }];
   }
   if (kind === "whip") {
-    const page = `${origin}/publish/${encodeURIComponent(feed.id)}`;
+    const page = publishAddress(origin, feed.id, secret?.key);
     const server = new URL(feed.publish_url || `/whip/${feed.id}`, origin).href;
     return [
       {
