@@ -158,24 +158,19 @@ async def going_live(playwright: Playwright, site: str, clip: Path) -> None:
                 f"--use-file-for-fake-video-capture={camera}",
             ],
         )
-        for name, settings in (("publish-phone", PHONE), ("publish-pc", PC)):
-            context = await browser.new_context(
-                locale="ko-KR", permissions=["camera", "microphone"], bypass_csp=True, **settings
-            )
-            page = await context.new_page()
-            await page.goto(f"{site}/publish/phone#key={PHONE_KEY}")
-            await page.get_by_role("button", name="카메라 켜기").click()
-            if name == "publish-phone":
-                await page.get_by_role("button", name="설정").click()
-                await page.get_by_role("radio", name="세로").check()
-                await page.get_by_role("button", name="설정 닫기").click()
-            await page.get_by_role("button", name="보내기 시작").click()
-            await page.locator(".air").wait_for(timeout=60_000)
-            await page.wait_for_timeout(25_000)  # so much of the graph
-            keep(Image.open(BytesIO(await page.screenshot())).convert("RGB"), name)
-            await page.get_by_role("button", name="끝내기").click()
-            await page.wait_for_timeout(6_000)
-            await context.close()
+        context = await browser.new_context(
+            locale="ko-KR", permissions=["camera", "microphone"], bypass_csp=True, **PHONE
+        )
+        page = await context.new_page()
+        await page.goto(f"{site}/publish/phone#key={PHONE_KEY}")
+        await page.get_by_role("button", name="카메라 켜기").click()
+        await page.get_by_role("button", name="설정").click()
+        await page.get_by_role("radio", name="세로").check()
+        await page.get_by_role("button", name="설정 닫기").click()
+        await page.get_by_role("button", name="보내기 시작").click()
+        await page.locator(".air").wait_for(timeout=60_000)
+        await page.wait_for_timeout(25_000)  # so much of the graph
+        keep(Image.open(BytesIO(await page.screenshot())).convert("RGB"), "publish-phone")
         await browser.close()
 
 

@@ -32,6 +32,12 @@ async def test_the_build_is_served_with_headers_to_trust(tmp_path: Path) -> None
         async with live.client.get(f"{live.url}/embed/main") as response:
             assert "frame-ancestors *" in response.headers["Content-Security-Policy"]
             assert "X-Frame-Options" not in response.headers
+        async with live.client.get(f"{live.url}/publish/cam") as response:
+            # The one page that may ask for a camera; nobody may frame it, or lead a click onto its buttons.
+            assert response.headers["Permissions-Policy"].startswith("camera=(self), microphone=(self)")
+            assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        async with live.client.get(f"{live.url}/live/main") as response:
+            assert response.headers["Permissions-Policy"].startswith("camera=(), microphone=()")
         async with live.client.get(f"{live.url}/assets/app-B3xK9_ab.js", auto_decompress=False) as response:
             assert response.headers["Content-Encoding"] == "gzip"
             assert "immutable" in response.headers["Cache-Control"]

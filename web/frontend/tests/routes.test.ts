@@ -11,6 +11,7 @@ describe("routes", () => {
     ["/staff/", { page: "staff" }],
     ["/login", { page: "login" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
+    ["/publish/cam-1", { page: "publish", feed: "cam-1" }],
   ])("%s", (path, route) => {
     expect(match(path)).toEqual(route);
   });
