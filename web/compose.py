@@ -40,6 +40,7 @@ from web.playback.demand import Demand
 from web.playback.hls import HlsPages, Sender
 from web.playback.live import LiveLimits, LiveMedia
 from web.playback.posters import Posters
+from web.playback.qoe import Qoe
 from web.playback.replays import ReplayPages, Replays
 from web.playback.storyboards import Storyboards
 from web.playback.upstream import Upstream
@@ -129,6 +130,7 @@ class Web:
         )
         self.live = LiveMedia(self.board, self._upstream, limits, self.metrics, clock)
         self._demand = Demand(self.board, ask, clock)
+        self._qoe = Qoe(ports.registry, self.board, clock)
         self._replays = Replays(
             ask,
             ports.replays,
@@ -170,6 +172,7 @@ class Web:
             accounts=self.accounts,
             audit=Audit(stores.audit, self.metrics, wall_micros, clock),
             metrics=self.metrics,
+            qoe=self._qoe,
             store=ports.store,
             http=ports.http,
             auth=auth,
@@ -203,6 +206,7 @@ class Web:
             tasks.create_task(self.board.run(), name="web.board")
             tasks.create_task(self.connections.run(), name="web.connections")
             tasks.create_task(self._demand.run(), name="web.demand")
+            tasks.create_task(self._qoe.run(), name="web.qoe")
             tasks.create_task(self._source.run(), name="web.realtime.source")
             tasks.create_task(self.realtime.run(), name="web.realtime")
             tasks.create_task(self._sweep(), name="web.sweep")

@@ -42,6 +42,11 @@ class HttpSettings(Section):
         description="Addresses and networks (`127.0.0.1`, `10.0.0.0/8`) of proxies whose X-Forwarded-For and "
         "X-Forwarded-Proto are believed; of nobody else's are they.",
     )
+    process: str = Field(
+        default="",
+        pattern=r"^$|^[a-z0-9][a-z0-9-]{0,39}$",
+        description="What this process is called in metrics; each further web process of a site needs a name of its own.",
+    )
     max_connections: int = Field(
         default=8000, ge=10, le=100_000, description="More are answered 503 and closed."
     )

@@ -101,7 +101,7 @@ class Dispatcher:
         except Exception:
             log.exception("an API request failed", operation=route.operation)
             response, problem = ProblemError(catalogue.INTERNAL).response(request), catalogue.INTERNAL.slug
-        if route.method not in _SAFE:
+        if route.method not in _SAFE and route.noted:
             await trail.end(response.status, problem)
         return response
 
@@ -119,7 +119,7 @@ class Dispatcher:
             self._check_failures(request)
         if not route.credential:
             trail.gives(changes_of(body))
-            if route.method not in _SAFE:
+            if route.method not in _SAFE and route.noted:
                 await trail.begin(strict=route.strict)
         call = Call(request, self._services, caller, query, body, client, trail)
         answer = await route.handler(call)
@@ -188,7 +188,7 @@ class Dispatcher:
     async def _body(self, route: Route, request: web.Request) -> Wire | None:
         if route.body is None:
             return None
-        limit = self._services.http.max_body
+        limit = min(route.max_body or self._services.http.max_body, self._services.http.max_body)
         if request.content_length is not None and request.content_length > limit:
             raise ProblemError(catalogue.TOO_LARGE, limit=limit, headers={"Connection": "close"})
         if request.content_type != "application/json":
@@ -201,6 +201,8 @@ class Dispatcher:
                 catalogue.BAD_JSON, position="time-out", headers={"Connection": "close"}
             ) from error
         value = parse_json(raw)
+        if len(raw) > limit:  # it had not said how long it is
+            raise ProblemError(catalogue.TOO_LARGE, limit=limit)
         if (path := unkeepable(value)) is not None:
             raise ProblemError(catalogue.INVALID_FIELD, field=path, errors=[(path, "unkeepable_text", {})])
         try:

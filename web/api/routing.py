@@ -126,6 +126,10 @@ class Route:
     """The body's field that carries a token: wrong ones are counted, and many of them refused, as in the header. The
     handler itself begins the audit log's line, when it knows whose log-in it is.
     """
+    noted: bool = True
+    """Whether the audit log tells of it: not what everybody's player sends all the time."""
+    max_body: int = 0
+    """Bytes of its body, where that is less than `http.max_body`; 0 for that."""
     problems: Sequence[Kind] = ()
     """Kinds beyond those that every route may answer with."""
     note: str = ""

@@ -12,6 +12,7 @@ from web.auth.audit import Audit
 from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens
 from web.metrics import WebMetrics
+from web.playback.qoe import Qoe
 from web.ports import Ask
 from web.settings import AuthSettings, HttpSettings
 
@@ -26,6 +27,7 @@ class Services:
     accounts: Accounts
     audit: Audit
     metrics: WebMetrics
+    qoe: Qoe
     store: SegmentStore
     http: HttpSettings
     auth: AuthSettings

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from web.api import audit, channels, feeds, recordings, session, shows, tokens, users, wire
+from web.api import audit, channels, feeds, qoe, recordings, session, shows, tokens, users, wire
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
+from web.api.wire_qoe import QoeBatch
 from web.auth.roles import Role
 from web.problems import catalogue
 
@@ -115,6 +116,10 @@ ROUTES: tuple[Route, ...] = (
           body=accounts.PasswordChange, response=accounts.Session,
           problems=(catalogue.WRONG_LOGIN, catalogue.TRIES, catalogue.CONFLICT, catalogue.STALE),
           note="All other sessions end; this one goes on with a new cookie."),
+    # --- players
+    Route("POST", "/qoe", None, "Report how playing goes", qoe.report_qoe, "players",
+          body=QoeBatch, status=204, noted=False, max_body=8192,
+          note="What the player of this site's pages sends each half minute; the keys are those of CMCD (CTA-5004)."),
     # --- audit
     Route("GET", "/audit", ADMIN, "Read the audit log", audit.list_audit, "audit",
           query=accounts.AuditQuery, response=accounts.AuditPage, problems=(catalogue.INVALID,)),

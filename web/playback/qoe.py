@@ -6,6 +6,7 @@ those of the channel, and values are bounded where they are read.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from web.playback.board import Board
 
 VIEWER_SECONDS = 75.0
 """A player reports every thirty seconds: after two missed reports it is gone."""
+SWEEP_SECONDS = 15.0
 MOST_VIEWERS = 20_000
 """Sessions that are remembered to count viewers; a web process serves far fewer."""
 REPLAY, OTHER = "replay", "other"
@@ -88,6 +90,12 @@ class Qoe:
         for cause in report.ec:
             self.errors.labels(channel, cause).inc()
         self._count(report.sid, channel)
+
+    async def run(self) -> None:
+        """Forget players until cancelled, also while none reports."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep()
 
     def sweep(self) -> None:
         """Forget players that reported no more."""

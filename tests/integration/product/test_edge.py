@@ -50,7 +50,7 @@ async def second_web(product: Product, port: int) -> AsyncIterator[str]:
     """Another web process on the product's data and bus, as docs/operating.md describes it."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GACHI_")}
     environment |= {"GACHI_DATA": str(product.data), "GACHI_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
-    environment |= {"GACHI_HTTP__PORT": str(port)}
+    environment |= {"GACHI_HTTP__PORT": str(port), "GACHI_HTTP__PROCESS": "web-2"}
     program = str(Path(sys.executable).with_name("gachi"))
     arguments = ("web", "--config", str(product.folder / "product.toml"))
     with (product.folder / "second.log").open("ab") as log:
@@ -242,9 +242,10 @@ async def test_a_second_web_process_serves_the_same_channel(product: Product, cl
             assert answer.status == 201
         assert (await client.channel("made"))["id"] == "made"
         await client.api("DELETE", "/channels/made")
-        # Each answers for itself where Prometheus asks.
-        async with session.get(f"{url}/metrics") as answer:
-            assert "gachi_hls_bytes_total" in await answer.text()
-        status, page = await client.get("/metrics")
-        assert status == 200
-        assert b'gachi_process_up{process="web"' in page
+        # Either tells the figures of both.
+        for site in (product.url, url):
+            async with session.get(f"{site}/metrics") as answer:
+                page = await answer.text()
+            for process in ("web", "web-2"):
+                assert f'gachi_process_up{{process="{process}"}} 1.0' in page
+                assert f'gachi_hls_bytes_total{{kind="segment",process="{process}"}}' in page

@@ -7,6 +7,7 @@ import {
   type Stretch,
 } from "./engine.ts";
 import type { KeyAction } from "./keys.ts";
+import { Beacon, Tally } from "./qoe.ts";
 import { type Channel, type Effect, initial, type Notice, notice, type PlayerEvent, step } from "./state.ts";
 import { AT_LIVE, behind, within } from "./timeline.ts";
 
@@ -51,6 +52,7 @@ export class PlayerController {
   #state = initial({ live: true, jitter: 0, at: 0 });
   #engine: Engine | null = null;
   readonly #life = new AbortController();
+  readonly #tally = new Tally(performance.now());
   /** The last twenty failures, for the debug handle. */
   #trouble: readonly string[] = [];
 
@@ -85,6 +87,11 @@ export class PlayerController {
     );
     const timer = setInterval(() => this.#tick(), TICK);
     signal.addEventListener("abort", () => clearInterval(timer));
+    new Beacon(this.#tally, this.source, () => ({
+      latency: this.#engine?.latency ?? null,
+      lines: this.#engine?.lines ?? 0,
+      bitrate: this.#engine?.bitrate ?? 0,
+    })).start(signal);
     await this.#fetchEngine();
   }
 
@@ -103,6 +110,7 @@ export class PlayerController {
       opened: () => this.#dispatch({ type: "opened", at: performance.now() }),
       failed: (cause, why) => {
         this.#trouble = [...this.#trouble.slice(-19), `${cause}: ${why}`];
+        this.#tally.failed(cause);
         this.#dispatch({ type: "failed", at: performance.now(), cause });
       },
       qualities: () => this.#choices(),
@@ -235,6 +243,7 @@ export class PlayerController {
     this.wanted = this.#state.wanted;
     this.started = this.#state.started;
     this.notice = notice(this.#state, performance.now());
+    this.#tally.see(this.#state, performance.now(), this.seeking !== null);
   }
 
   #carryOut(effect: Effect): void {

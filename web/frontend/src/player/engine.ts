@@ -37,6 +37,8 @@ export interface Engine {
   readonly quality: Quality["id"];
   /** Lines of the rung that plays; 0 where unknown. */
   readonly lines: number;
+  /** Bits per second of that rung; 0 where unknown. */
+  readonly bitrate: number;
   choose(id: Quality["id"]): void;
   /** Null before the first playlist. For live, `end` is the place where live viewing is, not the last byte. */
   readonly stretch: Stretch | null;

@@ -95,6 +95,10 @@ export class HlsEngine implements Engine {
     return level === undefined ? 0 : Math.min(level.width, level.height);
   }
 
+  get bitrate(): number {
+    return this.#hls?.levels[this.#hls.currentLevel]?.bitrate ?? 0;
+  }
+
   choose(id: Quality["id"]): void {
     const reopen = (id === "audio") !== (this.#wanted === "audio");
     this.#wanted = id;

@@ -8,6 +8,7 @@ export class NativeEngine implements Engine {
   readonly name = "native";
   readonly inner = null;
   readonly lines = 0;
+  readonly bitrate = 0;
   readonly events: EngineEvents;
   readonly #video: HTMLVideoElement;
   readonly #url: string;
