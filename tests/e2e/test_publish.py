@@ -14,7 +14,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.e2e.conftest import BUILD
 from tests.support.browser import ARGUMENTS, open_page
 from tests.support.parts import chromium
-from tests.support.product import Client, Product, Seed
+from tests.support.product import Client, Product, Seed, free_ports
+from web.certificates import lan_addresses
 
 KEY = "phone-of-the-shop"
 SLOW = 30_000
@@ -78,7 +79,10 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         channels={"main": TALL, "wide": WIDE},
         feeds=(Seed("phone", "whip", key=KEY),),
         program={"main": ("phone", None), "wide": ("phone", None)},
-        settings={"ingest": {"webrtc_host": "127.0.0.1"}},
+        settings={
+            "ingest": {"webrtc_host": "127.0.0.1"},
+            "http": {"host": "0.0.0.0", "certificate": "self-signed", "https_port": free_ports(1)[0]},
+        },
     ) as running:
         yield running
 
@@ -174,6 +178,24 @@ async def seen_by_viewers(product: Product, camera: Browser) -> None:
             assert (
                 all(edge > 40 for edge in edges) if channel == "main" else all(edge < 40 for edge in edges)
             ), shown
+
+
+async def test_a_phone_in_the_house_is_led_to_https_with_its_key(
+    product: Product, client: Client, camera: Browser
+) -> None:
+    house = next((each for each in lan_addresses() if each.version == 4), None)
+    if house is None:
+        pytest.skip("this machine has no address but its own")
+    plain = f"http://{house}:{product.http_port}/publish/phone#key={KEY}"
+    allowed = {"permissions": ["camera", "microphone"], "bypass_csp": True, **PHONE}
+    async with open_page(camera, plain, ignore_https_errors=True, **allowed) as viewer:
+        assert viewer.page.url.startswith(f"https://{house}:")
+        assert await viewer.page.evaluate("isSecureContext")
+        await viewer.page.get_by_role("button", name="카메라 켜기").tap()
+        await viewer.page.get_by_role("button", name="보내기 시작").tap()
+        await expect(viewer.page.locator(".air")).to_be_visible(timeout=SLOW)
+        await client.state("phone", "live", within=30)
+        assert viewer.errors == []
 
 
 async def test_a_killed_ingest_is_taken_up_again_by_itself(
