@@ -321,8 +321,8 @@ FULL = _kind(
         "No more connections can be taken now. Please try again in a moment.",
     ),
     (
-        "‘realtime.max_clients’를 올리거나 web 프로세스를 늘리세요.",
-        "Raise ‘realtime.max_clients’, or run more web processes.",
+        "연결은 ‘realtime.max_clients’, 송출은 ‘ingest.webrtc_sessions’를 올리거나 web 프로세스를 늘리세요.",
+        "Raise ‘realtime.max_clients’ (pages) or ‘ingest.webrtc_sessions’ (senders), or run more web processes.",
     ),
 )
 

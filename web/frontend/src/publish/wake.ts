@@ -5,6 +5,7 @@ export class Wake {
 
   /** Whether the screen shall stay on; where browsers cannot, phones do as they are set. */
   want(wanted: boolean): void {
+    if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     void this.renew();
   }
