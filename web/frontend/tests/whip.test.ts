@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
+  FAREWELL,
   fragment,
   GATHER,
   HOPE,
@@ -190,6 +191,19 @@ describe("a session", () => {
     expect(peer.closed).toBe(true);
     peer.become("failed");
     expect(told).toEqual([]);
+  });
+
+  it("ends without the server's word where that does not come", async () => {
+    const session = await WhipSession.open(
+      options((request) => (request.method === "POST" ? created() : new Promise<Response>(() => undefined))),
+    );
+    session.close();
+    expect(peer.closed).toBe(false);
+    await vi.advanceTimersByTimeAsync(FAREWELL);
+    expect(peer.closed).toBe(true);
+    peer = new FakePeer();
+    (await WhipSession.open(options(usual))).close(true);
+    expect(peer.closed).toBe(true);
   });
 
   it("puts another camera in without a new session", async () => {

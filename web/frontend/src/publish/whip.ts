@@ -39,6 +39,8 @@ export const PATIENCE = 15_000;
 export const HOPE = 4_000;
 /** Candidates of so many milliseconds go in one PATCH. */
 export const GATHER = 60;
+/** Milliseconds that a connection outlives its end at most, while the server is told. */
+export const FAREWELL = 1_000;
 const SDP = "application/sdp";
 const FRAGMENT = "application/trickle-ice-sdpfrag";
 
@@ -227,12 +229,20 @@ export class WhipSession {
     if (this.#closed) return;
     this.#closed = true;
     for (const timer of [this.#timer, this.#hope]) if (timer !== null) clearTimeout(timer);
-    this.#peer.onconnectionstatechange = this.#peer.onicecandidate = null;
-    this.#peer.close();
-    if (this.#location === "") return;
-    // Nothing waits for it: a server that cannot be told finds out by the silence.
-    request(this.#options, this.#location, { method: "DELETE", keepalive: leaving }).catch(() => undefined);
+    const peer = this.#peer;
+    peer.onconnectionstatechange = peer.onicecandidate = null;
+    const told = this.#location;
     this.#location = "";
+    if (told === "") {
+      peer.close();
+      return;
+    }
+    // First the word, then the silence: the server would call it a broken session. One that cannot be told finds out.
+    request(this.#options, told, { method: "DELETE", keepalive: leaving })
+      .catch(() => undefined)
+      .finally(() => peer.close());
+    if (leaving) peer.close();
+    else setTimeout(() => peer.close(), FAREWELL);
   }
 
   #sender(kind: string): RTCRtpSender | undefined {
