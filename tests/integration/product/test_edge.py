@@ -124,13 +124,17 @@ async def crowd(
     assert not watching.troubles
     parts = [name for name in watching.urls if name.endswith(".m4s")]
     playlists = [name for name in watching.urls if "_HLS_msn" in name]
-    assert len(parts) > seconds * 3 * len(renditions) * 0.5  # three a second
+    assert (
+        len(parts) > seconds * 3 * len(renditions) * 0.3
+    )  # three a second, on a machine that does nothing else
     own = sum(each for name, each in beside.urls.items() if name.endswith(".m4s")) if beside else 0
-    assert after["part"] - before["part"] == len(parts) + own
+    # Counts of the hot path reach the figures a moment later; more than once would be a crowd's worth.
+    assert 0.9 * (len(parts) + own) <= after["part"] - before["part"] <= len(parts) + own
     # The one playlist that `players` asked for itself is the odd one; each blocking one came once.
     assert after["playlist"] - before["playlist"] <= len(playlists) + own + 1
     objects = {*watching.urls, *(beside.urls if beside else ())}
-    assert after["worker"] - before["worker"] <= len(objects) + 3
+    # Who asks beside nginx may ask for a playlist at another moment than nginx does: those are kept for half a part.
+    assert after["worker"] - before["worker"] <= len(objects) + own + 3
     assert min(watching.urls[name] for name in parts[: len(parts) // 2]) == count
     return watching
 
