@@ -117,7 +117,10 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             if why := trouble(http.host, number):
                 # Whoever has it may let it go: the supervisor tries again before it gives up.
                 raise ConflictError(f"{setting}: {number} {why}", field=setting)
-        async with serve_metrics(bus, http.process or lifeline.name or "web"), listening(site, http, https) as port:
+        async with (
+            serve_metrics(bus, http.process or lifeline.name or "web"),
+            listening(site, http, https) as port,
+        ):
             log.info("listening", host=http.host, port=port, https_port=site.pages.https_port)
             lines = banner(http, auth, port, logins, site.pages.https_port)
             if await nobody(site.accounts, auth):
