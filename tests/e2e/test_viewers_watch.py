@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from PIL import Image
 from playwright.async_api import Browser
 
 from tests.support.browser import Viewer, open_page
@@ -134,6 +136,7 @@ async def test_a_show_is_a_replay_the_moment_it_stops(
                 await viewer.page.evaluate(f"document.querySelector('video').currentTime = {length * share}")
                 frame = await viewer.sees("red" if colour == "red" else "other", since=since + 0.2)
                 assert abs(frame.media - length * share) < 3
+            await small_pictures(client, viewer, show["id"])
             await viewer.page.evaluate(f"document.querySelector('video').currentTime = {length - 2}")
             await viewer.until_player(lambda told: told["phase"] == "ended", 25, "the replay's end")
             told = await viewer.player()
@@ -141,6 +144,49 @@ async def test_a_show_is_a_replay_the_moment_it_stops(
             assert abs(told["position"] - length) < 0.5
             assert told["trouble"] == []
             assert viewer.errors == []
+
+
+async def small_pictures(client: Client, viewer: Viewer, show: str) -> None:
+    """The seek bar shows the picture of where it leads, by pointer and by key, and never over itself."""
+    deadline = time.monotonic() + 60
+    while (await client.get(f"/replays/{show}/storyboard.vtt"))[0] != 200:
+        assert time.monotonic() < deadline, "no storyboard was made"
+        await asyncio.sleep(0.3)
+    bar = viewer.page.locator(".seek")
+    picture = bar.locator(".picture")
+    assert await picture.count() == 0, "nothing before a hand is on the bar"
+    box = await bar.bounding_box()
+    assert box is not None
+    await viewer.page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 150)  # the controls come
+    await viewer.page.locator(".bar:not([inert])").wait_for()
+    _, jpeg = await client.get(f"/replays/{show}/storyboard-0.jpg")
+    wanted = tone(Image.open(io.BytesIO(jpeg)).crop((40, 22, 120, 67)))
+    seen = None
+    while seen is None or max(abs(a - b) for a, b in zip(seen, wanted, strict=True)) > 20:
+        assert time.monotonic() < deadline, f"the picture is {seen}, that of the beginning {wanted}"
+        # A hand that does not move loses the controls after a while.
+        for share in (0.2, 0.15):
+            await viewer.page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2)
+        await picture.wait_for()
+        if (place := await picture.bounding_box()) is None:
+            continue
+        assert place["y"] + place["height"] <= box["y"]
+        assert box["x"] - 1 <= place["x"] <= place["x"] + place["width"] <= box["x"] + box["width"] + 1
+        shot = Image.open(io.BytesIO(await viewer.page.screenshot()))
+        left, top = round(place["x"]), round(place["y"])
+        seen = tone(shot.crop((left + 40, top + 22, left + 120, top + 67)))
+    await viewer.page.mouse.move(box["x"] + box["width"] / 2, box["y"] - 150)
+    await picture.wait_for(state="detached")
+    await viewer.page.keyboard.press("j")
+    await picture.wait_for()
+    await picture.wait_for(state="detached")
+
+
+def tone(picture: Image.Image) -> tuple[int, ...]:
+    """Mean red, green and blue."""
+    mean = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(mean, tuple)
+    return tuple(map(round, mean))
 
 
 async def test_keys_do_what_the_help_says(product: Product, client: Client, chrome: Browser) -> None:
