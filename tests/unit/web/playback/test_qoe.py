@@ -33,7 +33,7 @@ REPORT: dict[str, Any] = {
 async def live(tmp_path: Path) -> AsyncIterator[Site]:
     async with site(tmp_path) as made:
         rungs = [RungValue(height=480, bitrate=1_200_000)]
-        await made.owners.put(ChannelView(id="main", settings={}, version=1, wanted=True, rungs=rungs))  # type: ignore[arg-type]  # pydantic makes settings of it
+        await made.owners.put(ChannelView(id="main", settings={}, version=1, wanted=True, rungs=rungs))
         await until(lambda: made.web.board.get("main"))
         yield made
 
