@@ -209,6 +209,10 @@ async def browser() -> AsyncIterator[Browser]:
             await started.close()
 
 
+REFUSED = ("Failed to load resource", "WebSocket connection to")
+"""How Chromium's console begins to tell of a server that cannot be reached."""
+
+
 @asynccontextmanager
 async def open_page(started: Browser, url: str, **context: Any) -> AsyncIterator[Viewer]:
     """A page in a context of its own: a PC in Korean, unless `context` (Playwright's names) says otherwise."""
@@ -219,8 +223,8 @@ async def open_page(started: Browser, url: str, **context: Any) -> AsyncIterator
         viewer = Viewer(page)
 
         def complained(message: Any) -> None:
-            # A request that failed is told by the player and the poll; a refused connection is no fault of the page.
-            if message.type == "error" and "Failed to load resource" not in message.text:
+            # What failed is told by the player, the poll and the WebSocket's store; it is no fault of the page.
+            if message.type == "error" and not any(each in message.text for each in REFUSED):
                 viewer.errors.append(message.text)
 
         page.on("console", complained)

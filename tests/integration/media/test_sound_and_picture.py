@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -13,6 +14,7 @@ from media.adapters.av_decode import AudioDecoder, VideoDecoder
 from media.adapters.av_encode import AudioEncoder, VideoEncoder
 from media.adapters.av_planes import planes_of
 from media.encode.units import EncodedTick
+from media.mix.fold import Fold
 from media.mix.mixer import Mixer
 from media.mix.switcher import Program
 from media.model.channel import ChannelSpec, Rung
@@ -38,10 +40,11 @@ def through(
     rung, aac = VideoEncoder(SPEC, SPEC.ladder[0]), AudioEncoder(SPEC)
     pictures: list[EncodedTick] = []
     sounds: list[bytes] = []
+    fold = Fold()
     at = 0
     for tick in range(int(seconds * SPEC.rate)):
         while at < len(packets) and due[at] <= tick / float(SPEC.rate):
-            packet = packets[at]
+            packet = fold.fold(replace(packets[at], arrived=round(due[at] * 1e6)))
             at += 1
             if packet.kind is MediaKind.VIDEO:
                 for picture in video.decode(packet):

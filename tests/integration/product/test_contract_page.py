@@ -162,7 +162,7 @@ async def test_feeds_of_each_kind(product: Product, client: Client) -> None:
                 assert answer["stream_key"] not in json.dumps(again)
         else:
             assert status == 422, (kind, answer)
-            assert answer["field"] == ("options.path" if kind == "file" else "kind")
+            assert answer["field"] == {"file": "options.path", "rtsp": "options.url"}.get(kind, "kind")
             assert len(answer["detail"]) > 10
     assert len(made) >= 2
     seen: list[str] = []
