@@ -25,6 +25,10 @@ class CollectError(Exception):
     """The channel could not be followed."""
 
 
+class MissingError(CollectError):
+    """There is no such object."""
+
+
 class _Follower:
     """Follows one rendition."""
 
@@ -48,6 +52,8 @@ class _Follower:
         if status == 200:
             self._failures = 0
             return body
+        if status == 404:
+            raise MissingError(f"{url} {params}: 404 {body[:80]!r}")
         if status not in {0, 502, 503, 504}:
             raise CollectError(f"{url} {params}: {status} {body[:80]!r}")
         self._failures += 1
@@ -92,13 +98,25 @@ class _Follower:
             bodies = self._into.objects.setdefault((self._name, name), [])
             if bodies:
                 continue
-            for _ in range(2 if self._fetched % TWICE_EVERY == 0 else 1):
-                body = await self._get(urljoin(self._url, name), {})
-                if body is not None:
-                    bodies.append(body)
+            try:
+                for _ in range(2 if self._fetched % TWICE_EVERY == 0 else 1):
+                    body = await self._get(urljoin(self._url, name), {})
+                    if body is not None:
+                        bodies.append(body)
+            except MissingError:
+                if await self._listed(name):
+                    raise
             self._fetched += 1
             if not bodies:
                 del self._into.objects[self._name, name]
+
+    async def _listed(self, name: str) -> bool:
+        """Whether the playlist still names an object: the open parts of a worker that died are gone, and named no more."""
+        for _ in range(RETRIES):
+            body = await self._get(self._url, {})
+            if body is not None:
+                return name in body.decode()
+        return True
 
 
 async def collect(session: ClientSession, url: str, seconds: float, *, fetch: bool = True) -> Recording:

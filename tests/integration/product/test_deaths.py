@@ -78,7 +78,11 @@ async def show(client: Client, channel: str = "main") -> AsyncIterator[dict[str,
     """A show that is live meanwhile; at the end the view has its recording's manifest under `recorded`."""
     view = await client.api("POST", "/shows", {"title": "Fault", "channel": channel})
     view = await client.api("POST", f"/shows/{view['id']}/start")
-    yield view
+    try:
+        yield view
+    except BaseException:  # the tests after this one need the channel too
+        await client.try_api("POST", f"/shows/{view['id']}/stop")
+        raise
     view |= await client.api("POST", f"/shows/{view['id']}/stop")
     # The replay is answered once the end is on tape; so is what the manifest says final then.
     status, _ = await client.get(f"/replays/{view['id']}/index.m3u8")
@@ -137,6 +141,7 @@ async def test_a_worker_dies_and_viewers_go_on(
     product: Product, client: Client, camera: Publisher, by: signal.Signals
 ) -> None:
     was_sent = camera.sent
+    first = newest(await client.playlist("witness", "v180"))[0]
     async with asyncio.TaskGroup() as tasks:
         witness = tasks.create_task(collect(client.session, product.hls("witness"), 14))
         viewer = tasks.create_task(collect(client.session, product.hls("main"), 14))
@@ -152,7 +157,7 @@ async def test_a_worker_dies_and_viewers_go_on(
     now = await client.playlist("main", "v180")
     told_once(viewer.result(), now, edge[0])
     assert not check(witness.result())
-    assert breaks(await client.playlist("witness", "v180")) == []
+    assert [n for n in breaks(await client.playlist("witness", "v180")) if n >= first] == []
     assert camera.connections == 1
     assert camera.sent > was_sent
     gaps = instants(live["recorded"])
