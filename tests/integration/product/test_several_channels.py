@@ -93,6 +93,7 @@ async def test_others_come_change_and_go_and_the_first_channel_does_not_notice(
     assert (await client.channel("main"))["epoch"] == 1
 
 
+@pytest.mark.soak  # its idle times are waited for; the node's and the web's parts of it are unit tests
 async def test_a_channel_on_demand_costs_nothing_until_somebody_watches(
     product: Product, client: Client
 ) -> None:
