@@ -35,12 +35,13 @@ class Health:
         return web.json_response({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
     async def readyz(self, _: web.Request) -> web.StreamResponse:
-        """200 once every rung of every channel that shall be on air lists a segment. Those on demand come and go with their
-        viewers, who must not take the server out of a balancer's rotation.
+        """200 once every rung of every channel that shall be on air lists a segment, and whoever runs the channels answers:
+        what was true of them before is no word on whether they are there. Those on demand come and go with their viewers,
+        who must not take the server out of a balancer's rotation.
         """
         steady = [view for view in self._board.all() if view.wanted and not view.settings.on_demand]
         waiting = [view.id for view in steady if not view.ready]
-        ready = self._board.known and not waiting
+        ready = self._board.fresh and not waiting
         body = {"status": "ready" if ready else "starting", "waiting": sorted(waiting)}
         return web.json_response(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
 

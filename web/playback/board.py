@@ -32,6 +32,8 @@ class Board:
         self._channels: dict[str, ChannelView] = {}
         self._news = asyncio.Event()
         self._watchers: list[Watcher] = []
+        self._heard: set[str] = set()
+        """Channels that events told of since the list was asked for: at most as many as there are channels."""
         self.known = False
         """Whether the list was ever told: until then an unknown channel may exist."""
         self.fresh = False
@@ -70,26 +72,32 @@ class Board:
     def hear(self, event: Event) -> None:
         """Take an event in."""
         if isinstance(event, ChannelChanged):
+            self._heard.add(event.channel.id)
             self._put(event.channel)
-        elif isinstance(event, ChannelDeleted) and self._channels.pop(event.channel, None) is not None:
-            self._watched(event.channel, None)
-            self._tell()
+        elif isinstance(event, ChannelDeleted):
+            self._heard.add(event.channel)
+            if self._channels.pop(event.channel, None) is not None:
+                self._watched(event.channel, None)
+                self._tell()
 
     async def refresh(self) -> bool:
-        """Ask for the whole list; False when nobody answered."""
+        """Ask for the whole list; False when nobody answered.
+
+        What an event told while the list was on its way stays: the list may be the older of the two, and if it is not, the
+        next one puts that right.
+        """
+        self._heard.clear()
         try:
             found = await self._ask(ListChannels(cause="web.board"))
         except CommandError as error:
             log.debug("the list of channels was not told", error=str(error))
             self._answered(fresh=False)
             return False
-        listed = {view.id for view in found.channels}
         for view in found.channels:
-            known = self._channels.get(view.id)
-            # An answer that was on its way while a newer worker was announced must not take its address away.
-            if known is None or view.idle or view.epoch >= known.epoch:
+            if view.id not in self._heard:
                 self._put(view)
-        gone = [channel for channel in self._channels if channel not in listed]
+        kept = {view.id for view in found.channels} | self._heard
+        gone = [channel for channel in self._channels if channel not in kept]
         for channel in gone:
             del self._channels[channel]
             self._watched(channel, None)

@@ -378,6 +378,8 @@ async def test_ready_once_every_wanted_channel_is(live: Site) -> None:
     await live.ask("POST", "/api/v1/channels/main/stop", status=200)
     await until(lambda: (seen := live.web.board.get("main")) and not seen.wanted)
     assert (await fetch(live, "/readyz"))[0] == 200
+    live.web.board.fresh = False  # whoever runs the channels is gone: nobody knows whether they are on air
+    assert (await fetch(live, "/readyz"))[0] == 503
 
 
 @pytest.mark.parametrize("proxies", [(), ("127.0.0.1",)])
