@@ -2,8 +2,9 @@
 
 - Tape that no recording keeps goes when it is older than the channel's seek-back window and `keep_days`.
 - When the whole tape is larger than `max_bytes`, unrecorded tape goes earlier, oldest first, down to the window.
-- When the disk has less than `min_free_bytes`, the same; and if that is not enough, ended recordings, oldest first.
-  Running recordings and the window are never taken: when nothing else is left, that is reported.
+- When the disk has less than `min_free_bytes`, the same; and if that is not enough, recordings that ended `safe_days` ago
+  or earlier, oldest first. Younger and running ones and the window are never taken, whoever filled the disk: when nothing
+  else is left, that is reported.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Policy:
     min_free_bytes: int = 0
     recording_days: float = 0.0
     """Ended recordings are deleted at this age; 0 keeps them for ever."""
+    safe_days: float = 0.0
+    """For so long after its end a recording is not taken for want of space; 0 protects the running ones alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,13 @@ def decide(
         before[one.channel] = max(before[one.channel], one.range.end)
         got += one.size
     for recording in standing:
-        if got >= short:
+        if got >= short or recording.ended > now - round(policy.safe_days * _DAY):
             break
         taken.append(recording.id)
         got += recording.size
         reasons.append(f"recording {recording.id} was taken: the disk is nearly full")
     if got < short:
-        reasons.append("the disk is nearly full, and what is left is on air or being recorded")
+        reasons.append("the disk is nearly full, and what is left is on air, being recorded or was recorded lately")
     elif got < excess:
         reasons.append("the recordings alone are larger than tape.max_bytes")
     return Decision(before, taken, reasons)

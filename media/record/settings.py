@@ -31,7 +31,13 @@ class TapeSettings(Section):
     min_free_bytes: int = Field(
         default=2_000_000_000,
         ge=0,
-        description="Free bytes on the disk below which tape outside recordings, then ended recordings are let go.",
+        description="Free bytes on the disk below which tape outside recordings is let go, then recordings older than "
+        "`recording_safe_days`, oldest first.",
+    )
+    recording_safe_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="Days after its end for which a recording is kept even on a nearly full disk.",
     )
     fsync: bool = Field(default=True, description="Whether each finished segment is synced to the disk.")
     held_bytes: int = Field(
@@ -43,4 +49,10 @@ class TapeSettings(Section):
     @property
     def policy(self) -> Policy:
         """The part that retention decides by."""
-        return Policy(self.keep_days, self.max_bytes, self.min_free_bytes, self.recording_days)
+        return Policy(
+            self.keep_days,
+            self.max_bytes,
+            self.min_free_bytes,
+            self.recording_days,
+            self.recording_safe_days,
+        )

@@ -70,7 +70,14 @@ def test_a_full_disk_takes_ended_recordings_oldest_first_and_says_so() -> None:
     assert len(decision.reasons) == 2
     hopeless = decided(Policy(min_free_bytes=10_000), recordings, [], free=10)
     assert "live" not in hopeless.recordings
-    assert "on air or being recorded" in hopeless.reasons[-1]
+    assert "on air, being recorded" in hopeless.reasons[-1]
+
+
+def test_a_disk_that_somebody_else_filled_takes_no_show_of_late() -> None:
+    recordings = [ended("today", 60, 60), ended("old", 31 * 1440, 60), ended("young", 29 * 1440, 60)]
+    decision = decided(Policy(min_free_bytes=100, safe_days=30), recordings, [], free=0)
+    assert decision.recordings == ["old"]
+    assert "was recorded lately" in decision.reasons[-1]
 
 
 def test_recordings_go_by_age_where_that_is_wanted() -> None:
@@ -86,6 +93,7 @@ def test_recordings_go_by_age_where_that_is_wanted() -> None:
         max_bytes=st.integers(0, 3000),
         min_free_bytes=st.integers(0, 3000),
         recording_days=st.sampled_from([0.0, 0.2]),
+        safe_days=st.sampled_from([0.0, 0.1]),
     ),
     free=st.none() | st.integers(0, 4000),
     old=st.lists(st.tuples(st.integers(1, 600), st.integers(1, 500)), max_size=5),
@@ -100,8 +108,10 @@ def test_whatever_the_disk_the_window_and_what_runs_stay(
     decision = decided(policy, recordings, tape, free)
     assert decision.before["main"] <= NOW - 10 * MINUTE
     assert "live" not in decision.recordings
+    safe = {r.id for r in recordings if r.ended > NOW - policy.safe_days * DAY}
     by_age = {r.id for r in recordings if policy.recording_days and r.ended and r.ended <= NOW - 0.2 * DAY}
     by_space = [r for r in recordings if r.id in decision.recordings and r.id not in by_age]
+    assert not safe & {r.id for r in by_space}
     gone = sum(s.size for s in tape if s.range.end <= decision.before["main"])
     if by_space:
         assert free is not None
