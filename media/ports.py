@@ -131,7 +131,14 @@ class TapeIndex(Protocol):
     """The index of the tape, in SQL. Every method raises `StoreError` when the database cannot be used."""
 
     async def claim_epoch(self, channel: str, anchor: ProgrammeTime) -> int:
-        """Take the next epoch of the channel (1, 2, …) atomically; older ones are fenced from then on."""
+        """Take the next epoch of the channel atomically; older ones are fenced from then on.
+
+        Each is one more than the one before. The channel's first is such that no database before this one gave it.
+        """
+        ...
+
+    async def first_epoch(self, channel: str) -> int:
+        """The oldest claimed epoch, from which discontinuities are counted; 0 before the first."""
         ...
 
     async def current_epoch(self, channel: str) -> int:

@@ -103,7 +103,7 @@ _MISSING = Missing()
 class LiveChannel:
     """See the module.
 
-    `history` are the tape's segments of earlier epochs and `inits` their init segments; `first_msn` is the media
+    `first_epoch` is the channel's oldest, which no discontinuity came before. `history` are the tape's segments of earlier epochs and `inits` their init segments; `first_msn` is the media
     sequence number of this epoch's first segment and must be above every one in `history`. Up to
     `history.MAX_GAP` numbers between are listed as gaps. `now` is the programme time of now: what ended more than
     `dvr_seconds` before it is not listed. `ram_segments` (at least 6) newest segments of each rendition are kept in
@@ -119,11 +119,13 @@ class LiveChannel:
         inits: Sequence[TapeInit] = (),
         now: ProgrammeTime | None = None,
         *,
+        first_epoch: int = 1,
         first_msn: int = 0,
         ram_segments: int = 8,
     ) -> None:
         self.spec = spec
         self.epoch = epoch
+        self._first_epoch = first_epoch
         self.anchor = anchor
         self.renditions = (*(rung.name for rung in spec.ladder), AUDIO)
         since = ProgrammeTime((anchor if now is None else now) - spec.dvr_seconds * MICROSECONDS)
@@ -356,8 +358,9 @@ class LiveChannel:
         head = MediaPlaylist(
             target_duration=self.spec.target_duration,
             media_sequence=first.msn,
-            # Epochs count from 1, and each begins with a discontinuity: known after a restart without being kept.
-            discontinuity_sequence=first.epoch - 1,
+            # Epochs follow one another, and each begins with a discontinuity: known after a restart without being kept.
+            # From the channel's first one, for players keep arrays by it and walk them (hls.js its start times).
+            discontinuity_sequence=first.epoch - self._first_epoch,
             independent_segments=True,
             server_control=self._control,
             part_target=self._part_target,

@@ -133,7 +133,7 @@ class Window:
         former = self.segments[-1].epoch if self.segments else epoch
         if epoch == former:
             return b""
-        # An epoch that left nothing behind still counts: the discontinuity sequence is the epoch's own number.
+        # An epoch that left nothing behind still counts: the discontinuity sequence counts epochs.
         return text(["#EXT-X-DISCONTINUITY"] * (epoch - former) + [_map(epoch)]).encode()
 
     # --- shrinking ---------------------------------------------------------------------------------------------------

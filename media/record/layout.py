@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from media.packaging.parts import init_name, segment_name
 
-_OPEN = re.compile(r"(\d{1,9})-(\d{1,18})\.([a-z][a-z0-9]{0,31})\.m4s")
-_MARK = re.compile(r"(\d{1,9})\.at-(\d{1,18})")
+_OPEN = re.compile(r"(\d{1,10})-(\d{1,18})\.([a-z][a-z0-9]{0,31})\.m4s")
+_MARK = re.compile(r"(\d{1,10})\.at-(\d{1,18})")
 
 _MADE = re.compile(r"exports/([^/]+?)(?:\.mp4|\.storyboard\.vtt|\.storyboard-\d+\.jpg)")
 

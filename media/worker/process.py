@@ -131,6 +131,7 @@ class _Process:
                     start.anchor,
                     recovered.history,
                     recovered.inits,
+                    first_epoch=start.first_epoch,
                     first_msn=start.first_msn,
                     ram_segments=self._worker_settings.ram_segments,
                 )
@@ -167,7 +168,8 @@ class _Process:
             known = await self._index.known_gaps(channel, ProgrammeTime(hole.start - STOP_SLACK), anchor)
             for gap in explain(channel, hole, known) if hole.start < hole.end else ():
                 self._tell_gap(gap)
-        return EpochStart(epoch, anchor, recovered.next_msn), recovered
+        first = await self._index.first_epoch(channel)
+        return EpochStart(epoch, first, anchor, recovered.next_msn), recovered
 
     def _tell_gap(self, known: KnownGap) -> None:
         gap = Gap(starts=known.starts, ends=known.ends, cause=known.cause)

@@ -67,6 +67,8 @@ class EpochStart:
     """Where an epoch begins: what the tape said and the database gave."""
 
     epoch: int
+    first_epoch: int
+    """The channel's oldest."""
     anchor: ProgrammeTime
     first_msn: int
 

@@ -54,11 +54,24 @@ async def test_the_migration_makes_what_the_metadata_says(database: Database) ->
 
 
 async def test_epochs_are_counted_for_each_channel(index: SqlTapeIndex) -> None:
-    assert await index.current_epoch("main") == 0
+    assert await index.current_epoch("main") == await index.first_epoch("main") == 0
     assert [await index.claim_epoch("main", at(i)) for i in range(3)] == [1, 2, 3]
     assert await index.claim_epoch("other", at(9)) == 1
-    assert await index.current_epoch("main") == 3
+    assert (await index.first_epoch("main"), await index.current_epoch("main")) == (1, 3)
     assert await index.anchors("main") == {1: at(0), 2: at(1), 3: at(2)}
+
+
+async def test_a_database_made_anew_gives_no_epoch_again(database: Database, tmp_path: Path) -> None:
+    index, now = SqlTapeIndex(database.engine), 1_796_000_000 * SECOND
+    before = [await index.claim_epoch("main", ProgrammeTime(now)) for _ in range(3)]
+    assert before == list(range(before[0], before[0] + 3))
+    assert await index.first_epoch("main") == before[0]
+    async with media_database.fresh("sqlite", tmp_path / "anew") as other:
+        # A minute later: a channel is not started so often.
+        assert (
+            await SqlTapeIndex(other.engine).claim_epoch("main", ProgrammeTime(now + 60 * SECOND))
+            > before[-1]
+        )
 
 
 async def test_no_two_claimants_get_the_same_epoch(index: SqlTapeIndex) -> None:

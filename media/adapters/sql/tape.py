@@ -21,6 +21,8 @@ _S = tape_segments.c
 _SLICE = 60 * MICROSECONDS
 _ROWS = 500
 """Rows in one statement: SQLite's default limit of bound values is 32,766, an entry binds 12."""
+_BIRTH = 1_767_225_600 * MICROSECONDS
+"""2026-01-01T00:00:00Z: a channel's first epoch is the number of seconds since."""
 
 
 class SqlTapeIndex:
@@ -30,11 +32,16 @@ class SqlTapeIndex:
         self._engine = engine
 
     async def claim_epoch(self, channel: str, anchor: ProgrammeTime) -> int:
-        """Take the next epoch. One statement counts, so two claimants can never get the same number."""
+        """Take the next epoch. One statement counts, so two claimants can never get the same number.
+
+        The first one is told by the clock, not 1: names carry the epoch and are cached for a year, so a database that was made
+        anew must not give them again.
+        """
+        first = max(1, (anchor - _BIRTH) // MICROSECONDS)
         async with transaction(self._engine, "claiming an epoch") as connection:
             count = (
                 upsert(connection, channel_epochs)
-                .values(channel=channel, epoch=1)
+                .values(channel=channel, epoch=first)
                 .on_conflict_do_update(
                     index_elements=[channel_epochs.c.channel], set_={"epoch": channel_epochs.c.epoch + 1}
                 )
@@ -52,6 +59,12 @@ class SqlTapeIndex:
         """The newest claimed epoch; 0 before the first."""
         async with reading(self._engine, "reading the epoch") as connection:
             query = select(channel_epochs.c.epoch).where(channel_epochs.c.channel == channel)
+            return (await connection.execute(query)).scalar() or 0
+
+    async def first_epoch(self, channel: str) -> int:
+        """The oldest epoch of the channel; 0 before it."""
+        async with reading(self._engine, "reading the first epoch") as connection:
+            query = select(func.min(epochs.c.epoch)).where(epochs.c.channel == channel)
             return (await connection.execute(query)).scalar() or 0
 
     async def anchors(self, channel: str) -> dict[int, ProgrammeTime]:

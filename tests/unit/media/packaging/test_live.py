@@ -197,12 +197,14 @@ def test_a_delta_never_skips_a_discontinuity() -> None:
 
 
 def test_discontinuity_sequence_is_right_when_old_epochs_leave() -> None:
-    live = LiveChannel(SPEC, 2, ANCHOR, tape(1, range(90, 100)), inits(1), ANCHOR, first_msn=100)
+    past = tape(7_001, range(90, 100))
+    live = LiveChannel(SPEC, 7_002, ANCHOR, past, inits(7_001), ANCHOR, first_epoch=7_000, first_msn=100)
     open_channel(live)
+    assert read(live).discontinuity_sequence == 1, "counted from the channel's first epoch"
     run(live, 40, 100)
     found = read(live)
-    assert (found.media_sequence, found.discontinuity_sequence) == (110, 1)
-    assert found.segments[0].map == "init-2.mp4"
+    assert (found.media_sequence, found.discontinuity_sequence) == (110, 2)
+    assert found.segments[0].map == "init-7002.mp4"
     assert not any(entry.discontinuities for entry in found.segments)
     assert read(live, skip=True).skip is not None
 
