@@ -1,4 +1,4 @@
-"""Writes the references that are made from the code: docs/settings.md, docs/metrics.md, docs/cli.md, configs/schema.json.
+"""Writes what is made from the code: docs/settings.md, docs/metrics.md, docs/cli.md, configs/schema.json and default.toml.
 
 `make docs` writes them, ``--check`` (in `make check`) fails where one is not as the code says.
 """
@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from runtime.cli import toml_value
 from runtime.settings import discover, schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,6 +129,27 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def _defaults_file() -> str:
+    """Every setting as TOML with its default; those that have none are there as comments."""
+    lines = [
+        "# Every setting with its default; made by `make docs`: change the code, not this file. A file of your own",
+        "# (`gachi serve --config FILE`) goes over this one, and variables GACHI_SECTION__KEY over both. `gachi config show`",
+        "# prints what is in force and where it came from.",
+    ]
+    for name, section in sorted(discover().items()):
+        lines += ["", *_comment(str(section.__doc__ or "")), f"[{name}]"]
+        values = section().model_dump(mode="json")
+        for key, field in section.model_fields.items():
+            unset = values[key] is None or field.annotation is SecretStr
+            lines += _comment(field.description or "")
+            lines.append(f"# {key} =" if unset else f"{key} = {toml_value(values[key])}")
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(" ".join(text.split()), 116)]
+
+
 def _metrics_page() -> str:
     lines = [
         MADE,
@@ -181,6 +204,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/settings.md": _settings_page(),
         ROOT / "docs/metrics.md": _metrics_page(),
         ROOT / "docs/cli.md": _cli_page(),
+        ROOT / "configs/default.toml": _defaults_file(),
         ROOT / "configs/schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

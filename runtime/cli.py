@@ -109,7 +109,7 @@ def _config_show(options: argparse.Namespace) -> int:
     for name, section in settings.sections().items():
         print(f"[{name}]")
         for key in type(section).model_fields:
-            value = _toml(_plain(getattr(section, key)))
+            value = toml_value(_plain(getattr(section, key)))
             print(f"{key} = {value}  # {settings.origin(name, key)}")
         print()
     return 0
@@ -149,7 +149,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
     """A value as TOML writes it; what TOML has no word for (None) is an empty string."""
     match value:
         case bool():
@@ -157,8 +157,8 @@ def _toml(value: object) -> str:
         case int() | float():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+            return "{" + ", ".join(f"{key} = {toml_value(each)}" for key, each in value.items()) + "}"
         case list():
-            return "[" + ", ".join(_toml(each) for each in value) + "]"
+            return "[" + ", ".join(toml_value(each) for each in value) + "]"
         case _:
             return json.dumps("" if value is None else str(value), ensure_ascii=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import resource
 import shutil
 
 from sqlalchemy import text
@@ -17,6 +18,8 @@ Finding = tuple[str, str, str]
 LOW_DISK = 10_000_000_000
 """Bytes: some two hours of a 4.5 Mb/s ladder twice over."""
 LOW_MEMORY = 2_000_000_000
+FEW_FILES = 16_000
+"""Open files: eight thousand viewers at once, each a connection here and at times one to an origin."""
 
 
 def checks(settings: Settings) -> list[Finding]:
@@ -25,6 +28,7 @@ def checks(settings: Settings) -> list[Finding]:
         ("python", "ok", f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores"),
         _memory(),
         _disk(settings),
+        _files(),
         asyncio.run(_database(settings)),
         _bus(settings),
     ]
@@ -49,6 +53,17 @@ def _disk(settings: Settings) -> Finding:
     if free < LOW_DISK:
         return ("disk", "warn", f"{sentence}: an hour of a three-rung channel takes about 2 GB")
     return ("disk", "ok", sentence)
+
+
+def _files() -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
+        return (
+            "files",
+            "warn",
+            f"{hard} open files at most, and each viewer is one: raise it (ulimit -Hn, LimitNOFILE=)",
+        )
+    return ("files", "ok", "as many open files as viewers need")
 
 
 async def _database(settings: Settings) -> Finding:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import entry_points
@@ -166,6 +167,17 @@ async def run_role(settings: Settings, role: str) -> int:
     return await guarded(main, settings, lifeline)
 
 
+def raise_file_limit() -> int:
+    """Allow this process and its children as many open files as the system lets them; returns that number.
+
+    A shell's usual 1,024 are as many viewers: each is a socket. What the system allows at most is for an administrator to say.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
 def prepare(settings: Settings, role: str) -> None:
     """What every way of running needs: folders, logs, and the variables that children read their settings from."""
     try:
@@ -175,4 +187,5 @@ def prepare(settings: Settings, role: str) -> None:
             f"{settings.data} cannot be made or used ({error.strerror or error}): set GACHI_DATA to another folder"
         ) from error
     logs.setup(settings[LogSettings], role)
+    raise_file_limit()
     os.environ.update(settings.environment)

@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from runtime.serving import raise_file_limit
 
 GRACE = 3.0
 """Seconds that what a test started has to end by itself after the test."""
@@ -28,6 +31,17 @@ OWN_CHILDREN = (
     b"postgres",  # the server of tests.support.databases lives as long as the run
     b"redis-server",  # so does the one of tests.support.buses
 )
+
+
+def pytest_configure() -> None:
+    """What holds for the whole run, whatever the machine."""
+    # Crowds are made in one process, of both their ends: more sockets than the 1,024 of a usual shell.
+    raise_file_limit()
+    # How fast a machine that others use as well makes an example says nothing of the code; pytest's time-out stays.
+    settings.register_profile(
+        "house", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

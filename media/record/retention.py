@@ -109,7 +109,9 @@ def decide(
         got += recording.size
         reasons.append(f"recording {recording.id} was taken: the disk is nearly full")
     if got < short:
-        reasons.append("the disk is nearly full, and what is left is on air, being recorded or was recorded lately")
+        reasons.append(
+            "the disk is nearly full, and what is left is on air, being recorded or was recorded lately"
+        )
     elif got < excess:
         reasons.append("the recordings alone are larger than tape.max_bytes")
     return Decision(before, taken, reasons)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -81,11 +83,20 @@ def test_the_doctor_looks_at_this_machine(
 ) -> None:
     cli.main(["doctor"])
     text = capsys.readouterr().out
-    for thing in ("python", "memory", "disk", "database"):
+    for thing in ("python", "memory", "disk", "files", "database"):
         assert thing in text
     monkeypatch.setenv("GACHI_DATABASE__URL", "postgresql://nobody@127.0.0.1:1/none")
     assert cli.main(["doctor"]) == 1
     assert "FAIL  database" in capsys.readouterr().out
+
+
+def test_as_many_files_as_the_system_allows_are_used() -> None:
+    look = "from runtime.serving import raise_file_limit as r; import resource as s; print(r(), s.getrlimit(s.RLIMIT_NOFILE))"
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512)); {look}"
+    done = subprocess.run(
+        [sys.executable, "-c", limited], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "512 (512, 512)\n"
 
 
 def test_a_data_folder_that_cannot_be_made_is_a_sentence(
