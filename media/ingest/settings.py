@@ -42,7 +42,12 @@ class IngestSettings(Section):
     any_path: bool = Field(
         default=False, description="Whether file feeds may read outside media_dir, by absolute path."
     )
-    max_connections: int = Field(default=512, ge=1, le=20_000, description="RTMP connections at once.")
+    max_connections: int = Field(
+        default=512,
+        ge=1,
+        le=20_000,
+        description="RTMP connections at once. One more takes the place of whoever waits longest without publishing.",
+    )
     publish_timeout: float = Field(
         default=10.0, gt=0, le=60, description="Seconds an RTMP sender has from connecting to publishing."
     )

@@ -249,6 +249,15 @@ async def test_reconnects_and_idle_connections_leave_nothing(
             while here.rtmp.counters.refused < idlers - limit:
                 await asyncio.sleep(0.01)
         assert len(here.rtmp.connections) == limit
+        await once()  # who has a key is not kept out by who only holds connections
+        async with here.sender() as (_, publisher):
+            publisher.write(client.opening(KEY) + client.headers() + client.seconds(1))
+            await here.until(FeedPhase.LIVE)
+            idle += [await asyncio.open_connection("127.0.0.1", here.rtmp.port) for _ in range(limit)]
+            async with asyncio.timeout(15):
+                while here.rtmp.counters.refused < idlers:
+                    await asyncio.sleep(0.01)
+            assert here.feed.status.phase is not FeedPhase.LOST, "nor pushed out by them"
         for _, writer in idle:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for _, writer in idle), return_exceptions=True)

@@ -78,6 +78,7 @@ class ServerLimits:
 
     session: Limits = field(default_factory=Limits)
     connections: int = 512
+    """At once. One more takes the place of whoever waits longest without publishing; publishers keep theirs."""
     publish_within: float = 10.0
     """From the connection to a publish with a right key."""
     silence: float = 30.0
@@ -151,6 +152,21 @@ class RtmpServer:
         finally:
             await self.close()
 
+    def make_room(self) -> bool:
+        """Have a place for one more connection; False where publishers have them all.
+
+        Whoever only holds connections open keeps nobody out: a sender publishes within some round trips.
+        """
+        if len(self.connections) < self.limits.connections:
+            return True
+        idle = min((c for c in self.connections if not c.publishing), key=lambda c: c.since, default=None)
+        if idle is None:
+            return False
+        self.counters.refused += 1
+        self.connections.discard(idle)
+        idle.abort()
+        return True
+
     async def close(self) -> None:
         """Stop listening and end all connections."""
         if self._server is None:
@@ -175,8 +191,14 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._sink: Sink | None = None
         self._peer = ""
-        self._since = self._heard = server.clock.monotonic()
+        self.since = self._heard = server.clock.monotonic()
+        """When it was accepted, CLOCK_MONOTONIC seconds."""
         self._closing: float | None = None
+
+    @property
+    def publishing(self) -> bool:
+        """It was let in with a stream key, and still is."""
+        return self._session.state is State.PUBLISHING and self._closing is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted."""
@@ -185,7 +207,7 @@ class Connection(asyncio.Protocol):
         self._peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
         counters = self._server.counters
         counters.connections += 1
-        if len(self._server.connections) >= self._server.limits.connections:
+        if not self._server.make_room():
             counters.refused += 1
             log.warning("too many RTMP connections", peer=self._peer, limit=self._server.limits.connections)
             self._transport.abort()
@@ -233,7 +255,7 @@ class Connection(asyncio.Protocol):
             if now - self._heard > limits.silence:
                 self._server.counters.timeouts += 1
                 self.end(f"nothing came for {limits.silence:g} s: the connection is dead")
-        elif now - self._since > limits.publish_within:
+        elif now - self.since > limits.publish_within:
             self._server.counters.timeouts += 1
             self.end(f"no publish within {limits.publish_within:g} s")
 
