@@ -50,7 +50,7 @@ class VideoDecoder:
             raise SourceError(f"cannot decode {header.codec}: {error}") from error
         self._scaler = VideoReformatter()
         self._deinterlacer: _Deinterlacer | None = None
-        self._turn = 0
+        self._turn = self._container_turn = header.turn
 
     def decode(self, packet: EncodedPacket, *, show: bool = True) -> list[Picture]:
         """Feed one access unit; returns what comes out, in presentation order (B-frames come out later).
@@ -110,7 +110,7 @@ class VideoDecoder:
         matrix = frame.colorspace
         if frame.key_frame or frame.rotation:
             # Display orientation holds until the next IDR (ITU-T H.264 §D.2.28); libav marks only the pictures that carry it.
-            self._turn = round(frame.rotation / 90) % 4
+            self._turn = round(frame.rotation / 90) % 4 or self._container_turn
         if name != "yuv420p" or full or matrix in _MATRIX_601:
             source = Colorspace.ITU601 if matrix in _MATRIX_601 else Colorspace.ITU709
             frame = self._scaler.reformat(

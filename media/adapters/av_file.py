@@ -36,6 +36,8 @@ _STEP = 0.04
 """Seconds of a clip that are handed over together. Waking up for each packet costs more than all that is done with
 it, here, in the loop and in each worker that listens; within the worker's cushion nobody can tell the difference."""
 
+_TO_A_PICTURE = 60
+"""Packets of a clip's start within which its first picture is looked for."""
 _OVERLAP = 500_000
 """Microseconds of sound past the picture's end that a loop may cut."""
 
@@ -106,7 +108,24 @@ def _open(path: Path) -> InputContainer:
         raise SpecError(f"the file cannot be read as a video: {error}", field="options.path") from error
 
 
-def _tracks(container: InputContainer) -> list[_Track]:
+def _turn(path: Path) -> int:
+    """Quarters counterclockwise to the upright picture: phones write how they were held into the container alone.
+
+    libav gives that matrix with the decoded pictures only, so one is decoded.
+    """
+    with _open(path) as container:
+        for number, packet in enumerate(container.demux(container.streams.video[:1])):
+            try:
+                for frame in packet.decode():
+                    return round(frame.rotation / 90) % 4 if isinstance(frame, av.VideoFrame) else 0
+            except av.error.FFmpegError:
+                continue  # damaged: the next keyframe may say it
+            if number > _TO_A_PICTURE:
+                break
+    return 0
+
+
+def _tracks(container: InputContainer, turn: int = 0) -> list[_Track]:
     """The first video and the first audio stream. Raises `SpecError` where one's codec cannot be passed on."""
     chosen: dict[MediaKind, _Track] = {}
     for stream in container.streams:
@@ -121,19 +140,18 @@ def _tracks(container: InputContainer) -> list[_Track]:
                 f"the file's {kind} is {stream.codec.name}: convert it to H.264 with AAC first",
                 field="options.path",
             )
-        chosen[kind] = _Track(stream, _header(kind, codec, stream))
+        chosen[kind] = _Track(stream, _header(kind, codec, stream, turn))
     if not chosen:
         raise SpecError("the file has neither picture nor sound", field="options.path")
     return list(chosen.values())
 
 
-def _header(kind: MediaKind, codec: Codec, stream: Stream) -> TrackHeader:
+def _header(kind: MediaKind, codec: Codec, stream: Stream, turn: int) -> TrackHeader:
     extradata = stream.codec_context.extradata or b""
     if isinstance(stream, VideoStream):
         # Only avcC and hvcC begin with 1: from MPEG-TS and AVI come start codes, with the parameters in band.
-        return TrackHeader(
-            kind, codec, extradata if extradata[:1] == b"\1" else b"", stream.width, stream.height
-        )
+        configuration = extradata if extradata[:1] == b"\1" else b""
+        return TrackHeader(kind, codec, configuration, stream.width, stream.height, turn=turn)
     assert isinstance(stream, AudioStream)
     return TrackHeader(kind, codec, extradata, sample_rate=stream.sample_rate, channels=stream.channels)
 
@@ -181,9 +199,10 @@ def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
     steps = _Steps(delivery)
     told: dict[MediaKind, TrackHeader] = {}
     clip = _Pass()
+    turn = _turn(path)
     while True:
         with _open(path) as container:
-            tracks = _tracks(container)
+            tracks = _tracks(container, turn)
             for track in tracks:
                 if told.get(track.header.kind) != track.header:
                     told[track.header.kind] = track.header

@@ -20,7 +20,7 @@ MAX_FRAME = 9 << 20
 _PREFIX = struct.Struct(">IB")
 _PACKET = struct.Struct(">IBBqqq")
 _PACKET_BODY = struct.Struct(">Bqqq")
-_HEADER_BODY = struct.Struct(">BBHHIB")
+_HEADER_BODY = struct.Struct(">BBHHIBB")
 _AUDIO, _KEYFRAME = 1, 2
 
 Incoming = TrackHeader | EncodedPacket | FeedStatus | None
@@ -46,7 +46,9 @@ def header(value: TrackHeader) -> bytes:
     """A track's parameters."""
     codec = value.codec.value.encode()
     flags = _AUDIO if value.kind is MediaKind.AUDIO else 0
-    body = _HEADER_BODY.pack(flags, len(codec), value.width, value.height, value.sample_rate, value.channels)
+    body = _HEADER_BODY.pack(
+        flags, len(codec), value.width, value.height, value.sample_rate, value.channels, value.turn
+    )
     return (
         _PREFIX.pack(1 + len(body) + len(codec) + len(value.extradata), HEADER)
         + body
@@ -109,7 +111,7 @@ def parse(kind: int, body: bytes) -> Incoming:
 
 
 def _parse_header(body: bytes) -> TrackHeader:
-    flags, size, width, height, rate, channels = _HEADER_BODY.unpack_from(body)
+    flags, size, width, height, rate, channels, turn = _HEADER_BODY.unpack_from(body)
     at = _HEADER_BODY.size
     return TrackHeader(
         kind=MediaKind.AUDIO if flags & _AUDIO else MediaKind.VIDEO,
@@ -119,4 +121,5 @@ def _parse_header(body: bytes) -> TrackHeader:
         height=height,
         sample_rate=rate,
         channels=channels,
+        turn=turn,
     )

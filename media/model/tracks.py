@@ -46,6 +46,8 @@ class TrackHeader:
     sample_rate: int = 0
     """Hz; 0 for video."""
     channels: int = 0
+    turn: int = 0
+    """Quarters to turn the picture counterclockwise until it is upright, where its container says so and not its bitstream."""
 
 
 @dataclass(frozen=True, slots=True)

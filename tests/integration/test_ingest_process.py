@@ -13,6 +13,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
+from media.adapters.av_decode import VideoDecoder
 from media.contracts.feeds import (
     CreateFeed,
     DeleteFeed,
@@ -162,6 +163,28 @@ async def test_a_clip_plays_in_real_time_and_loops_without_a_seam(tmp_path: Path
     assert sorted({b - a for a, b in pairwise(sorted(each.pts for each in video)[:-4])}) == [40_000]
 
 
+@pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (180, 2), (-90, 3)])
+async def test_a_clip_of_a_phone_held_upright_stands_upright(
+    tmp_path: Path, degrees: int, turns: int
+) -> None:
+    """The container says how the phone was held; nothing of it is in the bitstream."""
+    write_clip(tmp_path / "clip.mp4", rotation=degrees)
+    config, bus = settings(tmp_path), LocalBus()
+    async with ingest(config, bus, MemoryFeedStore()):
+        await call(bus, CreateFeed(feed="clip", kind=FeedKind.FILE, options={"path": "clip.mp4"}))
+        got = await collect(config, "clip", SECOND // 2)
+    header = next(each for each in got if isinstance(each, TrackHeader) and each.kind is MediaKind.VIDEO)
+    decoder, shown = VideoDecoder(header), []
+    for each in got:
+        if isinstance(each, EncodedPacket) and each.kind is MediaKind.VIDEO:
+            shown += [picture.frame for picture in decoder.decode(each)]
+    assert shown
+    for frame in shown:
+        luma = np.rot90(frame.to_ndarray(format="gray"), -turns)
+        assert luma.shape == (90, 160)
+        assert luma[:20].mean() > luma[40:].mean() + 100, "the bright edge is where the camera had it"
+
+
 async def test_a_clip_that_ended_is_lost_with_its_reason(tmp_path: Path) -> None:
     write_clip(tmp_path / "clip.mp4")
     config, bus = settings(tmp_path), LocalBus()
@@ -186,15 +209,22 @@ async def test_a_clip_of_another_codec_is_refused(tmp_path: Path) -> None:
             await call(bus, CreateFeed(kind=FeedKind.FILE, options={"path": "text.mp4"}))
 
 
-def write_clip(path: Path, codec: str = "libx264") -> None:
-    """One second and a half at 25 frames per second, with B-frames where the codec has them, no sound."""
+def write_clip(path: Path, codec: str = "libx264", rotation: int = 0) -> None:
+    """One second and a half at 25 frames per second, with B-frames where the codec has them, no sound.
+
+    A bright edge on top, where a rotation is asked for.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
         if codec == "libx264":
             stream.options = {"preset": "veryfast", "x264-params": "bframes=2:keyint=25:scenecut=0"}
+        if rotation:
+            stream.set_display_rotation(rotation)
         for number in range(38):
-            shade = np.full((135, 160), 40 + number * 4, np.uint8)
+            shade = np.full((135, 160), 40 + number * (0 if rotation else 4), np.uint8)
+            if rotation:
+                shade[:20] = 220
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="yuv420p")))
         container.mux(stream.encode(None))
