@@ -1,11 +1,12 @@
 """The slate: what viewers see when there is no picture. Painted once per message, before it is needed.
 
-Calm on purpose: dark ground, one warm accent, a large Korean line, the English one below. Without a Korean font on the
-machine only the English is drawn (Pillow's own font): never boxes.
+Calm on purpose: dark ground, one warm accent, a large Korean line, the English one below. Where no Korean font can be read
+only the English is drawn (Pillow's own font): never boxes.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ FONT_PLACES = (
     "/usr/share/fonts/noto-cjk/NotoSansCJK-Bold.ttc",
 )
 """Where Korean fonts usually are, best first."""
+_FONT_PACKAGE, _FONT_FILE = "pylopdf_fonts_ko", "NotoSansKR-Regular.otf"
+"""What we depend on for machines that have none: Noto Sans KR as a wheel."""
 
 _TOP, _BOTTOM = (24, 26, 36), (38, 30, 44)
 _ACCENT = (255, 138, 92)
@@ -31,8 +34,13 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def korean_font(wanted: str = "") -> Path | None:
-    """The font file to use: `wanted` where it exists, else the first of `FONT_PLACES`, else None."""
-    for place in (wanted, *FONT_PLACES):
+    """The font file to use: `wanted` where it exists, else the first of `FONT_PLACES`, else the one that came with us.
+
+    None where that was taken away.
+    """
+    package = find_spec(_FONT_PACKAGE)
+    ours = [f"{folder}/{_FONT_FILE}" for folder in (package and package.submodule_search_locations) or ()]
+    for place in (wanted, *FONT_PLACES, *ours):
         if place and Path(place).is_file():
             return Path(place)
     return None

@@ -7,12 +7,13 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import ImageFont
 
 from media.mix.handover import PICTURES, MixerInput
 from media.mix.loudness import crossfaded, limited
 from media.mix.messages import CATALOGUE, Message
 from media.mix.mixer import Mixed, Mixer
-from media.mix.slate import FONT_PLACES, korean_font, paint_slate
+from media.mix.slate import korean_font, paint_slate
 from media.mix.switcher import Program, Shown
 from media.mix.units import DecodedPicture, DecodedSound
 from media.model.channel import ChannelSpec, Rung
@@ -206,5 +207,16 @@ def test_slates_paint_at_any_size_with_and_without_a_korean_font(
 
 
 def test_fonts_and_words() -> None:
-    assert korean_font("/nowhere.ttf") is None or str(korean_font("/nowhere.ttf")) in FONT_PLACES
+    assert korean_font("/nowhere.ttf") == korean_font()
+
+
+def test_a_machine_without_fonts_has_korean_slates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("media.mix.slate.FONT_PLACES", ())
+    font = korean_font()
+    assert font is not None
+    hangul, missing = (
+        ImageFont.truetype(str(font), 40).getmask("잠시"),
+        ImageFont.truetype(str(font), 40).getmask("\uffff\uffff"),
+    )
+    assert bytes(hangul) != bytes(missing)
     assert set(CATALOGUE) == set(Message)
