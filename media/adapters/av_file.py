@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -114,14 +115,15 @@ def _turn(path: Path) -> int:
     libav gives that matrix with the decoded pictures only, so one is decoded.
     """
     with _open(path) as container:
-        for number, packet in enumerate(container.demux(container.streams.video[:1])):
+        stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+        if stream is None:
+            return 0
+        for packet in itertools.islice(container.demux(stream), _TO_A_PICTURE):
             try:
                 for frame in packet.decode():
-                    return round(frame.rotation / 90) % 4 if isinstance(frame, av.VideoFrame) else 0
+                    return round(frame.rotation / 90) % 4
             except av.error.FFmpegError:
                 continue  # damaged: the next keyframe may say it
-            if number > _TO_A_PICTURE:
-                break
     return 0
 
 
@@ -129,7 +131,7 @@ def _tracks(container: InputContainer, turn: int = 0) -> list[_Track]:
     """The first video and the first audio stream. Raises `SpecError` where one's codec cannot be passed on."""
     chosen: dict[MediaKind, _Track] = {}
     for stream in container.streams:
-        if stream.type not in {"video", "audio"} or stream.disposition & Disposition.attached_pic:
+        if stream.type not in {"video", "audio"} or _is_cover(stream):
             continue
         kind = MediaKind(stream.type)
         if kind in chosen:
@@ -144,6 +146,11 @@ def _tracks(container: InputContainer, turn: int = 0) -> list[_Track]:
     if not chosen:
         raise SpecError("the file has neither picture nor sound", field="options.path")
     return list(chosen.values())
+
+
+def _is_cover(stream: Stream) -> bool:
+    """It is the cover of a song: one picture, no video."""
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _header(kind: MediaKind, codec: Codec, stream: Stream, turn: int) -> TrackHeader:

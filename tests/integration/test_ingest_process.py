@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
@@ -32,7 +33,7 @@ from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.bus.calls import call, events
 from runtime.bus.contract import CommandError, Fault
 from runtime.bus.local import LocalBus
-from tests.support.ingest import SECOND, collect, ingest, settings
+from tests.support.ingest import SECOND, arrives, collect, ingest, settings
 
 SEED = '[{id="cam", kind="rtmp", stream_key="demo-key-1"}]'
 
@@ -183,6 +184,21 @@ async def test_a_clip_of_a_phone_held_upright_stands_upright(
         luma = np.rot90(frame.to_ndarray(format="gray"), -turns)
         assert luma.shape == (90, 160)
         assert luma[:20].mean() > luma[40:].mean() + 100, "the bright edge is where the camera had it"
+
+
+async def test_a_clip_of_sound_alone_plays(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.m4a"), "w") as container:
+        stream = container.add_stream("aac", rate=48_000)
+        assert isinstance(stream, AudioStream)
+        for _ in range(60):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate = 48_000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    config, bus = settings(tmp_path), LocalBus()
+    async with ingest(config, bus, MemoryFeedStore()):
+        await call(bus, CreateFeed(feed="song", kind=FeedKind.FILE, options={"path": "song.m4a"}))
+        await arrives(bus, "song", FeedPhase.LIVE)
 
 
 async def test_a_clip_that_ended_is_lost_with_its_reason(tmp_path: Path) -> None:
