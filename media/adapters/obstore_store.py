@@ -21,6 +21,8 @@ from media.model.errors import NotFoundError, StoreError
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _AT_ONCE = 16
 """Deletes under way at the same time."""
+_READ_WITHIN = 20.0
+"""Seconds: viewers wait for what is read, and a disk that hangs must not hold them and what they share for ever."""
 
 
 class ObstoreSegmentStore:
@@ -69,8 +71,9 @@ class ObstoreSegmentStore:
     async def get(self, key: str) -> bytes:
         """The whole object; raises `NotFoundError` where there is none."""
         try:
-            found = await self._store.get_async(_checked(key))
-            return bytes(await found.bytes_async())
+            async with asyncio.timeout(_READ_WITHIN):
+                found = await self._store.get_async(_checked(key))
+                return bytes(await found.bytes_async())
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no object {key}") from error
         except (BaseError, OSError, ValueError) as error:
@@ -79,7 +82,8 @@ class ObstoreSegmentStore:
     async def get_range(self, key: str, start: int, end: int) -> bytes:
         """Bytes `start` to `end` (exclusive), cut at the object's end; an empty range raises `StoreError`."""
         try:
-            return bytes(await self._store.get_range_async(_checked(key), start=start, end=end))
+            async with asyncio.timeout(_READ_WITHIN):
+                return bytes(await self._store.get_range_async(_checked(key), start=start, end=end))
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no object {key}") from error
         except (BaseError, OSError, ValueError, OverflowError) as error:

@@ -40,6 +40,7 @@ async def run() -> list[Row]:
             limit=1.5,
             notes=[
                 f"{RUNS} runs; p50 {median(delays):.2f} s, worst {max(delays):.2f} s; 640×360, parts of 0.333 s",
+                "the peer of this figure, MediaMTX, is not measured: no registry has its program",
                 (
                     "sent over RTMP by libav, read by a viewer through the web process; a feed must be whole for 0.3 s "
                     "before it is cut to"

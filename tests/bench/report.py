@@ -39,7 +39,7 @@ HEAD = """# Performance
 Written by `make bench` (`python -m tests.bench`); do not edit. One bench alone: `python -m tests.bench NAME`, the names:
 `python -m tests.bench --list`. Each row's whole result, with every repetition, is in `bench/results/`.
 
-Figures of one machine say little by themselves: every target that names a peer is measured against that peer in the same
+Figures of one machine say little by themselves: where a row has a peer, it is measured against that peer in the same
 run, in turns, and judged by the ratio. Medians unless a row says otherwise.
 """
 FOOT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,3 +95,12 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot be used for the tape"):
         ObstoreSegmentStore.local(tmp_path / "file" / "tape")
+
+
+async def test_a_disk_that_hangs_is_an_error_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("media.adapters.obstore_store._READ_WITHIN", 0.2)
+    store = ObstoreSegmentStore.local(tmp_path)
+    os.mkfifo(tmp_path / "hangs")  # whoever opens it to read waits for somebody who writes
+    with pytest.raises(StoreError, match="was not read"):
+        await store.get("hangs")
+    os.close(os.open(tmp_path / "hangs", os.O_RDWR))  # lets the library's thread go
