@@ -44,6 +44,7 @@ from web.playback.qoe import Qoe
 from web.playback.replays import ReplayPages, Replays
 from web.playback.storyboards import Storyboards
 from web.playback.upstream import Upstream
+from web.playback.viewing import Viewing
 from web.ports import Ask, PosterMaker, ReplayReader, Stores
 from web.realtime.clients import RealtimeClients
 from web.realtime.hub import Hub
@@ -130,7 +131,8 @@ class Web:
         )
         self.live = LiveMedia(self.board, self._upstream, limits, self.metrics, clock)
         self._demand = Demand(self.board, ask, clock)
-        self._qoe = Qoe(ports.registry, self.board, clock)
+        viewing = Viewing(ports.bus, ports.http.process, time.time)
+        self._qoe = Qoe(ports.registry, self.board, viewing, clock)
         self._replays = Replays(
             ask,
             ports.replays,
@@ -207,6 +209,7 @@ class Web:
             tasks.create_task(self.connections.run(), name="web.connections")
             tasks.create_task(self._demand.run(), name="web.demand")
             tasks.create_task(self._qoe.run(), name="web.qoe")
+            tasks.create_task(self._qoe.viewing.run(), name="web.viewing")
             tasks.create_task(self._source.run(), name="web.realtime.source")
             tasks.create_task(self.realtime.run(), name="web.realtime")
             tasks.create_task(self._sweep(), name="web.sweep")

@@ -33,3 +33,5 @@ class Services:
     auth: AuthSettings
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
+    wall: Callable[[], float] = time.time
+    """Unix seconds."""

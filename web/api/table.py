@@ -5,7 +5,7 @@ from __future__ import annotations
 from web.api import audit, channels, feeds, qoe, recordings, session, shows, tokens, users, wire
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
-from web.api.wire_qoe import QoeBatch
+from web.api.wire_qoe import QoeBatch, Viewing, ViewingQuery
 from web.auth.roles import Role
 from web.problems import catalogue
 
@@ -120,6 +120,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/qoe", None, "Report how playing goes", qoe.report_qoe, "players",
           body=QoeBatch, status=204, noted=False, max_body=8192,
           note="What the player of this site's pages sends each half minute; the keys are those of CMCD (CTA-5004)."),
+    Route("GET", "/viewing", HOST, "How viewers fared in the last minutes", qoe.get_viewing, "players",
+          query=ViewingQuery, response=Viewing, note="From players' reports, kept for an hour in memory."),
     # --- audit
     Route("GET", "/audit", ADMIN, "Read the audit log", audit.list_audit, "audit",
           query=accounts.AuditQuery, response=accounts.AuditPage, problems=(catalogue.INVALID,)),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from web.api.wire import Wire
+from web.api.wire import Time, Wire
 
 MOST_MS = 600_000
 """Ten minutes: a value beyond says nothing of a player but that its clock jumped."""
@@ -41,3 +41,54 @@ class QoeBatch(Wire):
     """What one page sends at once: it may have several players."""
 
     reports: list[QoeReport] = Field(min_length=1, max_length=8)
+
+
+# --- what staff are told of them ---------------------------------------------------------------------------------------
+
+
+class ViewingQuery(Wire):
+    """How far back."""
+
+    minutes: int = Field(default=60, ge=5, le=60, description="Whole minutes, the present one among them.")
+
+
+class ViewingMinute(Wire):
+    """A minute in which players reported."""
+
+    at: Time = Field(description="When it began.")
+    viewers: int = Field(description="Players at once, at most.")
+    played: float = Field(description="Seconds that pictures moved, of all viewers together.")
+    stalled: float = Field(description="Seconds that pictures stood unwanted.")
+    stalls: int
+    latency: float | None = Field(
+        description="Half of the viewers were less far behind the playlist's end, seconds."
+    )
+
+
+class ViewingRung(Wire):
+    """A rung, and how long it was watched."""
+
+    lines: int | None = Field(description="Null where the player did not know; 0 is sound alone.")
+    seconds: float
+
+
+class ViewingChannel(Wire):
+    """How the viewers of one channel fared. Counts of `startup` and `latency` belong to `bounds`, one more to what lies above."""
+
+    channel: str = Field(description="The channel's id; `replay` for all replays together.")
+    watching: int = Field(description="Players that reported in the last 75 seconds.")
+    reports: int
+    minutes: list[ViewingMinute] = Field(description="Oldest first, without those in which nobody reported.")
+    startup: list[int]
+    latency: list[int]
+    rungs: list[ViewingRung] = Field(description="Highest first.")
+    errors: dict[str, int] = Field(description="Failures of players by cause: `network`, `media`, `other`.")
+
+
+class Viewing(Wire):
+    """How viewers fared, by what their players tell. Of others' players nothing is known."""
+
+    since: Time
+    until: Time
+    bounds: list[float] = Field(description="Upper bounds of the counts, seconds.")
+    channels: list[ViewingChannel] = Field(description="By id, replays last.")

@@ -1,4 +1,4 @@
-"""What players report of themselves (CTA-5004, CMCD), as figures for Prometheus.
+"""What players report of themselves (CTA-5004, CMCD), as figures for Prometheus, and for the staff's page by `viewing`.
 
 Reports come from anybody, so nothing of them becomes a label that is not known here: channels are those of the board, rungs
 those of the channel, and values are bounded where they are read.
@@ -7,6 +7,7 @@ those of the channel, and values are bounded where they are read.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Counts
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from web.api.wire_qoe import QoeReport
 from web.playback.board import Board
+from web.playback.viewing import BOUNDS, Viewing
 
 VIEWER_SECONDS = 75.0
 """A player reports every thirty seconds: after two missed reports it is gone."""
@@ -21,16 +23,19 @@ SWEEP_SECONDS = 15.0
 MOST_VIEWERS = 20_000
 """Sessions that are remembered to count viewers; a web process serves far fewer."""
 REPLAY, OTHER = "replay", "other"
-SECONDS = (0.25, 0.5, 1, 1.5, 2, 3, 5, 8, 13, 30)
 
 
 class Qoe:
     """Takes reports in."""
 
-    def __init__(self, registry: CollectorRegistry, board: Board, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, board: Board, viewing: Viewing, clock: Callable[[], float]
+    ) -> None:
+        self.viewing = viewing
         self._board = board
         self._clock = clock
         self._seen: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._watching: Counts[str] = Counts()
         self.reports = Counter(
             "gachi_qoe_reports_total", "Reports of players.", ["channel"], registry=registry
         )
@@ -38,14 +43,14 @@ class Qoe:
             "gachi_qoe_startup_seconds",
             "From opening a player to its first moving picture.",
             ["channel"],
-            buckets=SECONDS,
+            buckets=BOUNDS,
             registry=registry,
         )
         self.latency = Histogram(
             "gachi_qoe_latency_seconds",
             "How far behind the playlist's end live viewers are, once a report.",
             ["channel"],
-            buckets=SECONDS,
+            buckets=BOUNDS,
             registry=registry,
         )
         self.stalls = Counter(
@@ -86,10 +91,12 @@ class Qoe:
             self.latency.labels(channel).observe(report.ltc / 1000)
         self.stalls.labels(channel).inc(len(report.bsd))
         self.stalled.labels(channel).inc(sum(report.bsd) / 1000)
-        self.played.labels(channel, self._lines(report)).inc(report.played / 1000)
+        lines = self._lines(report)
+        self.played.labels(channel, lines).inc(report.played / 1000)
         for cause in report.ec:
             self.errors.labels(channel, cause).inc()
         self._count(report.sid, channel)
+        self.viewing.take(channel, lines, report, self._watching[channel])
 
     async def run(self) -> None:
         """Forget players until cancelled, also while none reports."""
@@ -102,18 +109,24 @@ class Qoe:
         oldest = self._clock() - VIEWER_SECONDS
         while self._seen and next(iter(self._seen.values()))[1] < oldest:
             _, (channel, _) = self._seen.popitem(last=False)
-            self.viewers.labels(channel).dec()
+            self._gone(channel)
 
     def _count(self, session: str, channel: str) -> None:
         before = self._seen.pop(session, None)
         if before is not None:
-            self.viewers.labels(before[0]).dec()
+            self._gone(before[0])
         self._seen[session] = channel, self._clock()
+        self._watching[channel] += 1
         self.viewers.labels(channel).inc()
         while len(self._seen) > MOST_VIEWERS:
             _, (gone, _) = self._seen.popitem(last=False)
-            self.viewers.labels(gone).dec()
+            self._gone(gone)
         self.sweep()
+
+    def _gone(self, channel: str) -> None:
+        self._watching[channel] -= 1
+        self.viewers.labels(channel).dec()
+        self.viewing.watching(channel, self._watching[channel])
 
     def _channel(self, report: QoeReport) -> str:
         if report.st == "v":

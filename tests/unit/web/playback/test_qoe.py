@@ -10,9 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from media.contracts.channels import ChannelView, RungValue
+from runtime.bus.local import LocalBus
 from tests.support.sites import Site, site, until
 from web.api.wire_qoe import QoeReport
 from web.playback import qoe as subject
+from web.playback.viewing import Viewing
 
 PATH = "/api/v1/qoe"
 REPORT: dict[str, Any] = {
@@ -107,7 +109,8 @@ class _Board:
 
 def test_viewers_are_counted_while_they_report_and_forgotten_after(monkeypatch: pytest.MonkeyPatch) -> None:
     registry, now = CollectorRegistry(), 0.0
-    taking = subject.Qoe(registry, _Board(), lambda: now)  # type: ignore[arg-type]  # a board without channels
+    viewing = Viewing(LocalBus(), "web", lambda: now)
+    taking = subject.Qoe(registry, _Board(), viewing, lambda: now)  # type: ignore[arg-type]  # a board without channels
 
     def viewers() -> float:
         return registry.get_sample_value("gachi_qoe_viewers", {"channel": "other"}) or 0.0
@@ -120,6 +123,7 @@ def test_viewers_are_counted_while_they_report_and_forgotten_after(monkeypatch: 
     now = 80.0
     taking.sweep()
     assert viewers() == 1
+    assert viewing.read(60)["other"].watching == 1
     monkeypatch.setattr(subject, "MOST_VIEWERS", 10)
     for number in range(50):
         taking.take(QoeReport.model_validate({**REPORT, "sid": f"another-{number}"}))
