@@ -37,10 +37,12 @@ switch (route.page) {
   case "embed":
     show(Embed, { channel: route.channel });
     break;
-  case "staff":
+  case "staff": {
     // Staff's pages are chunks of their own: viewers never fetch them.
-    import("./pages/Staff.svelte").then(({ default: Staff }) => show(Staff, {}));
+    const { room } = route;
+    import("./pages/Staff.svelte").then(({ default: Staff }) => show(Staff, { room }));
     break;
+  }
   case "login":
     import("./pages/Login.svelte").then(({ default: Login }) => show(Login, {}));
     break;

@@ -1,3 +1,6 @@
+/** The staff's pages: the control room at `/staff`, and what lies below it (the server knows the same, web/pages.py). */
+export type StaffRoom = "control";
+
 /** Which page a path means. The server sends the same document for all of them; ids follow the API's grammar. */
 export type Route =
   | { readonly page: "home" }
@@ -5,7 +8,7 @@ export type Route =
   | { readonly page: "show"; readonly show: string }
   | { readonly page: "embed"; readonly channel: string }
   | { readonly page: "publish"; readonly feed: string }
-  | { readonly page: "staff" }
+  | { readonly page: "staff"; readonly room: StaffRoom }
   | { readonly page: "login" }
   | { readonly page: "missing" };
 
@@ -25,7 +28,7 @@ export function match(path: string): Route {
   const segments = path.split("/").filter((segment) => segment !== "");
   const [room, name] = segments;
   if (room === undefined) return { page: "home" };
-  if (room === "staff" && segments.length === 1) return { page: "staff" };
+  if (room === "staff" && segments.length === 1) return { page: "staff", room: "control" };
   if (room === "login" && segments.length === 1) return { page: "login" };
   const id = segments.length === 2 && name !== undefined ? idFrom(name) : null;
   if (id === null) return { page: "missing" };

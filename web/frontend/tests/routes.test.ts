@@ -7,8 +7,8 @@ describe("routes", () => {
     ["/live/main", { page: "live", channel: "main" }],
     ["/live/main/", { page: "live", channel: "main" }],
     ["/shows/01JX-a_b", { page: "show", show: "01JX-a_b" }],
-    ["/staff", { page: "staff" }],
-    ["/staff/", { page: "staff" }],
+    ["/staff", { page: "staff", room: "control" }],
+    ["/staff/", { page: "staff", room: "control" }],
     ["/login", { page: "login" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
     ["/publish/cam-1", { page: "publish", feed: "cam-1" }],
@@ -18,6 +18,7 @@ describe("routes", () => {
 
   it.each([
     "/staff/main",
+    "/staff/users/ann",
     "/login/x",
     "/live",
     "/live/",

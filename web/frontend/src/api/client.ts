@@ -10,6 +10,10 @@ export interface ProblemBody {
   readonly title: string;
   readonly status: number;
   readonly detail?: string;
+  /** Dotted path of the first value at fault. */
+  readonly field?: string;
+  /** All of them, where there are several. */
+  readonly errors?: readonly { readonly field: string; readonly detail: string }[];
 }
 
 export type Fault = "timeout" | "network" | "refused";

@@ -2,6 +2,8 @@ import type { ko } from "./ko.ts";
 
 export const en: Readonly<Record<keyof typeof ko, string>> = {
   title: "Control",
+  "rooms.label": "Staff’s pages",
+  "room.control": "Control",
   "nav.label": "Sections of this page",
   "nav.channels": "Channels",
   "nav.feeds": "Feeds",
@@ -14,12 +16,22 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "who.role.staff": "staff",
   "who.role.admin": "administrator",
   "gate.low": "You may not see this page",
-  "gate.low.hint": "The account {name} has the role “{role}”. Ask an administrator for “host” or “staff”.",
+  "gate.low.hint":
+    "The account {name} has the role “{role}”. This page takes “{needs}” at least. Ask an administrator.",
   "gate.error": "This page could not be opened",
   "gate.error.hint": "Check whether the server can be reached, then try again.",
   "gate.retry": "Try again",
   "clock.label": "The time now",
   "link.waiting": "Loading",
+  "list.failed": "This could not be loaded. Check the network and the server, then try again.",
+  "list.old": "It could not be loaded anew; this is what was loaded before.",
+  "list.again": "Load again",
+  "list.more": "Show more",
+  "form.save": "Save",
+  "form.saving": "Saving",
+  "form.cancel": "Cancel",
+  "form.missing": "This must be filled in.",
+  "form.show": "Show the password",
   "link.stale":
     "The connection to the server is lost. This is what was known {when}. It is renewed by itself once connected; the programme goes on meanwhile.",
   "link.owner":
@@ -69,7 +81,7 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "channel.state.resting": "Resting",
   "channel.state.offline": "Off",
   "channel.none": "There are no channels yet",
-  "channel.none.hint": "An administrator makes channels, in the settings file or by “POST /api/v1/channels”.",
+  "channel.none.hint": "An administrator makes channels on the page “Channels”.",
   "channel.thumb": "What goes out on {channel} now",
   "channel.thumb.none": "Nothing goes out",
   "channel.thumb.old": "The picture is old",

@@ -1,6 +1,9 @@
-/** Korean texts of the staff page, apart from the viewers': they are fetched with it alone. */
+
+/** Korean texts of the staff's pages, apart from the viewers': they are fetched with those alone. */
 export const ko = {
   title: "운영실",
+  "rooms.label": "운영 화면",
+  "room.control": "운영실",
   "nav.label": "운영실의 구역",
   "nav.channels": "채널",
   "nav.feeds": "입력",
@@ -13,12 +16,22 @@ export const ko = {
   "who.role.staff": "담당자",
   "who.role.admin": "관리자",
   "gate.low": "이 화면을 볼 권한이 없습니다",
-  "gate.low.hint": "{name} 계정은 ‘{role}’ 권한입니다. 관리자에게 ‘진행자’나 ‘담당자’ 권한을 부탁하세요.",
-  "gate.error": "운영실을 열지 못했습니다",
+  "gate.low.hint":
+    "{name} 계정은 ‘{role}’ 권한입니다. 이 화면은 ‘{needs}’ 권한부터 볼 수 있습니다. 관리자에게 부탁하세요.",
+  "gate.error": "화면을 열지 못했습니다",
   "gate.error.hint": "서버에 연결되는지 확인한 뒤 다시 시도하세요.",
   "gate.retry": "다시 시도",
   "clock.label": "지금 시각",
   "link.waiting": "불러오는 중",
+  "list.failed": "불러오지 못했습니다. 인터넷과 서버를 확인하고 다시 시도하세요.",
+  "list.old": "새로 불러오지 못해 아까 받은 내용을 보여 줍니다.",
+  "list.again": "다시 불러오기",
+  "list.more": "더 보기",
+  "form.save": "저장",
+  "form.saving": "저장하는 중",
+  "form.cancel": "취소",
+  "form.missing": "꼭 적어야 하는 칸입니다.",
+  "form.show": "비밀번호 보기",
   "link.stale":
     "서버와 연결이 끊겼습니다. 아래는 {when}에 받은 내용입니다. 연결되면 저절로 새로 고칩니다. 그동안 방송은 그대로 나갑니다.",
   "link.owner":
@@ -67,8 +80,7 @@ export const ko = {
   "channel.state.resting": "쉬는 중",
   "channel.state.offline": "꺼짐",
   "channel.none": "아직 채널이 없습니다",
-  "channel.none.hint":
-    "채널은 관리자가 만듭니다. 설정 파일이나 API의 ‘POST /api/v1/channels’로 만들 수 있습니다.",
+  "channel.none.hint": "관리자가 ‘채널 설정’ 화면에서 만듭니다.",
   "channel.thumb": "{channel}에서 지금 나가는 화면",
   "channel.thumb.none": "나가는 화면이 없습니다",
   "channel.thumb.old": "그림이 오래되었습니다",

@@ -1,0 +1,12 @@
+import type { StaffRoom } from "../routes.ts";
+import type { Role } from "../session/role.ts";
+
+/** The staff's pages in the order in which they are shown, and who may see each: what the API asks of their requests. */
+export const ROOMS: readonly { readonly room: StaffRoom; readonly path: string; readonly role: Role }[] = [
+  { room: "control", path: "/staff", role: "host" },
+];
+
+/** The role that a page needs. */
+export function roleOf(room: StaffRoom): Role {
+  return ROOMS.find((each) => each.room === room)?.role ?? "admin";
+}
