@@ -23,7 +23,7 @@ def build(folder: Path) -> None:
 async def test_the_build_is_served_with_headers_to_trust(tmp_path: Path) -> None:
     build(tmp_path)
     async with site(tmp_path) as live:
-        for path in ["/", "/live/main", "/shows/s1", "/staff", "/login"]:
+        for path in ["/", "/live/main", "/shows/s1", "/staff", "/staff/users", "/login"]:
             async with live.client.get(live.url + path) as response:
                 assert response.status == 200
                 assert "<title>app" in await response.text()
@@ -44,7 +44,7 @@ async def test_the_build_is_served_with_headers_to_trust(tmp_path: Path) -> None
             assert gzip.decompress(await response.read()) == b"console.log(1)"
         async with live.client.get(f"{live.url}/favicon.svg") as response:
             assert "immutable" not in response.headers["Cache-Control"]
-        for path in ["/link.txt", "/..%2fsecret", "/index.html", "/no-such-page"]:
+        for path in ["/link.txt", "/..%2fsecret", "/index.html", "/no-such-page", "/staff/nowhere"]:
             headers = {"Accept": "text/html", "Accept-Language": "ko"}
             async with live.client.get(live.url + path, headers=headers) as response:
                 assert response.status == 404

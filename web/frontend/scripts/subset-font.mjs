@@ -7,7 +7,7 @@
 //
 // The OFL reserves the name "Pretendard" for the unmodified font, so the cut is named "Gachi Sans" in the style
 // sheet and its name table keeps the copyright and licence lines alone.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import subset from "subset-font";
@@ -52,18 +52,21 @@ function cutTo(font, text) {
  */
 export async function subsetFont(folder) {
   const web = require.resolve("pretendard/package.json").replace(/package\.json$/, "dist/web/variable/");
-  const [font, css, ko, en, staff] = await Promise.all([
+  const staffs = new URL("../src/messages/staff/", import.meta.url);
+  const [font, css, ko, en, ...staff] = await Promise.all([
     readFile(`${web}woff2/PretendardVariable.woff2`),
     readFile(`${web}pretendardvariable-dynamic-subset.css`, "utf8"),
     readFile(new URL("../src/messages/ko.ts", import.meta.url), "utf8"),
     readFile(new URL("../src/messages/en.ts", import.meta.url), "utf8"),
-    readFile(new URL("../src/messages/staff/ko.ts", import.meta.url), "utf8"),
+    ...["ko.ts", ...(await readdir(new URL("ko/", staffs))).map((name) => `ko/${name}`)].map((name) =>
+      readFile(new URL(name, staffs), "utf8"),
+    ),
   ]);
   const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
   const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en;
   const [cut, rest] = await Promise.all([
     cutTo(font, text),
-    cutTo(font, [...staff].filter((c) => !text.includes(c)).join("")),
+    cutTo(font, [...staff.join("")].filter((c) => !text.includes(c)).join("")),
   ]);
   await mkdir(folder, { recursive: true });
   await writeFile(`${folder}/gachi-sans.woff2`, cut);

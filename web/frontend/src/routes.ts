@@ -1,5 +1,6 @@
 /** The staff's pages: the control room at `/staff`, and what lies below it (the server knows the same, web/pages.py). */
-export type StaffRoom = "control";
+export type StaffRoom = "control" | (typeof STAFF)[number];
+const STAFF = ["users", "account"] as const;
 
 /** Which page a path means. The server sends the same document for all of them; ids follow the API's grammar. */
 export type Route =
@@ -29,6 +30,8 @@ export function match(path: string): Route {
   const [room, name] = segments;
   if (room === undefined) return { page: "home" };
   if (room === "staff" && segments.length === 1) return { page: "staff", room: "control" };
+  const below = STAFF.find((each) => each === name);
+  if (room === "staff" && segments.length === 2 && below !== undefined) return { page: "staff", room: below };
   if (room === "login" && segments.length === 1) return { page: "login" };
   const id = segments.length === 2 && name !== undefined ? idFrom(name) : null;
   if (id === null) return { page: "missing" };

@@ -9,6 +9,7 @@ describe("routes", () => {
     ["/shows/01JX-a_b", { page: "show", show: "01JX-a_b" }],
     ["/staff", { page: "staff", room: "control" }],
     ["/staff/", { page: "staff", room: "control" }],
+    ["/staff/users", { page: "staff", room: "users" }],
     ["/login", { page: "login" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
     ["/publish/cam-1", { page: "publish", feed: "cam-1" }],

@@ -4,6 +4,8 @@ import type { Role } from "../session/role.ts";
 /** The staff's pages in the order in which they are shown, and who may see each: what the API asks of their requests. */
 export const ROOMS: readonly { readonly room: StaffRoom; readonly path: string; readonly role: Role }[] = [
   { room: "control", path: "/staff", role: "host" },
+  { room: "users", path: "/staff/users", role: "admin" },
+  { room: "account", path: "/staff/account", role: "viewer" },
 ];
 
 /** The role that a page needs. */

@@ -1,9 +1,12 @@
+import { accounts } from "./en/accounts.ts";
 import type { ko } from "./ko.ts";
 
 export const en: Readonly<Record<keyof typeof ko, string>> = {
   title: "Control",
   "rooms.label": "Staff’s pages",
   "room.control": "Control",
+  "room.users": "Users",
+  "room.account": "My account",
   "nav.label": "Sections of this page",
   "nav.channels": "Channels",
   "nav.feeds": "Feeds",
@@ -281,4 +284,5 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "fail.network": "The server could not be reached. Check the network, then try again.",
   "fail.forbidden": "You may not do this. Ask staff or an administrator.",
   "fail.unknown": "This could not be done.",
+  ...accounts,
 };

@@ -1,9 +1,12 @@
+import { accounts } from "./ko/accounts.ts";
 
 /** Korean texts of the staff's pages, apart from the viewers': they are fetched with those alone. */
 export const ko = {
   title: "운영실",
   "rooms.label": "운영 화면",
   "room.control": "운영실",
+  "room.users": "사용자",
+  "room.account": "내 계정",
   "nav.label": "운영실의 구역",
   "nav.channels": "채널",
   "nav.feeds": "입력",
@@ -279,4 +282,5 @@ export const ko = {
   "fail.network": "서버에 연결하지 못했습니다. 인터넷을 확인하고 다시 해 주세요.",
   "fail.forbidden": "이 일을 할 권한이 없습니다. 담당자나 관리자에게 부탁하세요.",
   "fail.unknown": "하지 못했습니다.",
+  ...accounts,
 } as const;
