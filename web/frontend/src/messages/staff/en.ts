@@ -1,4 +1,5 @@
 import { accounts } from "./en/accounts.ts";
+import { audit } from "./en/audit.ts";
 import type { ko } from "./ko.ts";
 
 export const en: Readonly<Record<keyof typeof ko, string>> = {
@@ -6,6 +7,7 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "rooms.label": "Staff’s pages",
   "room.control": "Control",
   "room.users": "Users",
+  "room.audit": "Changes",
   "room.account": "My account",
   "nav.label": "Sections of this page",
   "nav.channels": "Channels",
@@ -285,4 +287,5 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "fail.forbidden": "You may not do this. Ask staff or an administrator.",
   "fail.unknown": "This could not be done.",
   ...accounts,
+  ...audit,
 };

@@ -1,4 +1,5 @@
 import { accounts } from "./ko/accounts.ts";
+import { audit } from "./ko/audit.ts";
 
 /** Korean texts of the staff's pages, apart from the viewers': they are fetched with those alone. */
 export const ko = {
@@ -6,6 +7,7 @@ export const ko = {
   "rooms.label": "운영 화면",
   "room.control": "운영실",
   "room.users": "사용자",
+  "room.audit": "변경 기록",
   "room.account": "내 계정",
   "nav.label": "운영실의 구역",
   "nav.channels": "채널",
@@ -283,4 +285,5 @@ export const ko = {
   "fail.forbidden": "이 일을 할 권한이 없습니다. 담당자나 관리자에게 부탁하세요.",
   "fail.unknown": "하지 못했습니다.",
   ...accounts,
+  ...audit,
 } as const;
