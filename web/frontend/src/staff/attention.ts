@@ -43,6 +43,16 @@ export function resting(channel: Channel & { readonly idle?: boolean }): boolean
   return channel.on_air && channel.idle === true;
 }
 
+export type Run = Channel["state"] | "starting" | "resting";
+
+/** How a channel runs, with the sign that stands for it. */
+export function runOf(channel: Channel): { readonly state: Run; readonly tone: "onair" | "needs" | "off" } {
+  const off = channel.state === "offline" && channel.on_air;
+  const state = off ? (resting(channel) ? "resting" : "starting") : channel.state;
+  const tones = { live: "onair", slate: "needs", starting: "needs", resting: "off", offline: "off" } as const;
+  return { state, tone: tones[state] };
+}
+
 /** What needs a person, the worst first. Empty is the good state. */
 export function concerns(known: Known): readonly Concern[] {
   const found = [

@@ -11,7 +11,7 @@ import { joined, type Sample } from "./graph.ts";
 import { bytes } from "./units.ts";
 
 /** Documents that the server told, and over them what it answered to this page's own changes a moment ago. */
-class Table<T extends { readonly id: string }> {
+export class Table<T extends { readonly id: string }> {
   readonly told: Live<T>;
   /** An answer holds until the server tells something newer of the same thing. */
   #answered = new SvelteMap<string, { readonly doc: T | null; readonly over: T | undefined }>();

@@ -4,6 +4,7 @@ import type { Role } from "../session/role.ts";
 /** The staff's pages in the order in which they are shown, and who may see each: what the API asks of their requests. */
 export const ROOMS: readonly { readonly room: StaffRoom; readonly path: string; readonly role: Role }[] = [
   { room: "control", path: "/staff", role: "host" },
+  { room: "channels", path: "/staff/channels", role: "staff" },
   { room: "users", path: "/staff/users", role: "admin" },
   { room: "audit", path: "/staff/audit", role: "admin" },
   { room: "account", path: "/staff/account", role: "viewer" },

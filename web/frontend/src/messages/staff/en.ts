@@ -1,11 +1,13 @@
 import { accounts } from "./en/accounts.ts";
 import { audit } from "./en/audit.ts";
+import { channels } from "./en/channels.ts";
 import type { ko } from "./ko.ts";
 
 export const en: Readonly<Record<keyof typeof ko, string>> = {
   title: "Control",
   "rooms.label": "Staff’s pages",
   "room.control": "Control",
+  "room.channels": "Channels",
   "room.users": "Users",
   "room.audit": "Changes",
   "room.account": "My account",
@@ -288,4 +290,5 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "fail.unknown": "This could not be done.",
   ...accounts,
   ...audit,
+  ...channels,
 };

@@ -1,11 +1,13 @@
 import { accounts } from "./ko/accounts.ts";
 import { audit } from "./ko/audit.ts";
+import { channels } from "./ko/channels.ts";
 
 /** Korean texts of the staff's pages, apart from the viewers': they are fetched with those alone. */
 export const ko = {
   title: "운영실",
   "rooms.label": "운영 화면",
   "room.control": "운영실",
+  "room.channels": "채널 설정",
   "room.users": "사용자",
   "room.audit": "변경 기록",
   "room.account": "내 계정",
@@ -286,4 +288,5 @@ export const ko = {
   "fail.unknown": "하지 못했습니다.",
   ...accounts,
   ...audit,
+  ...channels,
 } as const;
