@@ -21,7 +21,7 @@ from web.problems.page import page as problem_page
 from web.settings import HttpSettings
 
 STATIC = Path(__file__).parent / "static"
-STAFF = ("channels", "users", "audit", "account")
+STAFF = ("channels", "viewers", "users", "audit", "account")
 """Rooms of the staff's pages beside the control room; the page's script knows the same."""
 PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", *(f"/staff/{room}" for room in STAFF), "/login")
 EMBED = "/embed/{channel}"

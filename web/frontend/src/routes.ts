@@ -1,6 +1,6 @@
 /** The staff's pages: the control room at `/staff`, and what lies below it (the server knows the same, web/pages.py). */
 export type StaffRoom = "control" | (typeof STAFF)[number];
-const STAFF = ["channels", "users", "audit", "account"] as const;
+const STAFF = ["channels", "viewers", "users", "audit", "account"] as const;
 
 /** Which page a path means. The server sends the same document for all of them; ids follow the API's grammar. */
 export type Route =

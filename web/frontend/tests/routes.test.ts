@@ -10,6 +10,7 @@ describe("routes", () => {
     ["/staff", { page: "staff", room: "control" }],
     ["/staff/", { page: "staff", room: "control" }],
     ["/staff/users", { page: "staff", room: "users" }],
+    ["/staff/viewers/", { page: "staff", room: "viewers" }],
     ["/login", { page: "login" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
     ["/publish/cam-1", { page: "publish", feed: "cam-1" }],

@@ -23,8 +23,8 @@ export function joined(samples: readonly Sample[], next: Sample): readonly Sampl
 }
 
 /** A round number at least as large as every rate, so that the scale rests while rates move: 1, 2, 5, 10, … */
-export function ceiling(samples: readonly Sample[]): number {
-  const most = Math.max(100_000, ...samples.map((sample) => sample.rate));
+export function ceiling(samples: readonly Sample[], least = 100_000): number {
+  const most = Math.max(least, ...samples.map((sample) => sample.rate));
   const power = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 5, 10].map((step) => step * power).find((scale) => scale >= most) ?? most;
 }
@@ -36,10 +36,18 @@ export interface Drawing {
   readonly area: string;
 }
 
-/** The readings up to `now` in a box of `width` × `height` units; the newest is at its right edge. */
-export function drawn(samples: readonly Sample[], now: number, width: number, height: number): Drawing {
-  const top = ceiling(samples);
-  const x = (at: number) => Math.round((width - ((now - at) / SPAN) * width) * 10) / 10;
+/**
+ * The readings up to `now` in a box of `width` × `height` units; the newest is at its right edge. `span` is what the box is
+ * wide in time, `hole` what is not joined, `top` what it is high.
+ */
+export function drawn(
+  samples: readonly Sample[],
+  now: number,
+  width: number,
+  height: number,
+  { span = SPAN, hole = HOLE, top = ceiling(samples) } = {},
+): Drawing {
+  const x = (at: number) => Math.round((width - ((now - at) / span) * width) * 10) / 10;
   const y = (rate: number) => Math.round((height - (rate / top) * height) * 10) / 10;
   let line = "";
   let area = "";
@@ -53,7 +61,7 @@ export function drawn(samples: readonly Sample[], now: number, width: number, he
   };
   for (const sample of samples) {
     const before = run.at(-1);
-    if (before !== undefined && sample.at - before.at > HOLE) {
+    if (before !== undefined && sample.at - before.at > hole) {
       close();
       run = [];
     }

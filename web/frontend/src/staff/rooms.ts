@@ -5,6 +5,7 @@ import type { Role } from "../session/role.ts";
 export const ROOMS: readonly { readonly room: StaffRoom; readonly path: string; readonly role: Role }[] = [
   { room: "control", path: "/staff", role: "host" },
   { room: "channels", path: "/staff/channels", role: "staff" },
+  { room: "viewers", path: "/staff/viewers", role: "host" },
   { room: "users", path: "/staff/users", role: "admin" },
   { room: "audit", path: "/staff/audit", role: "admin" },
   { room: "account", path: "/staff/account", role: "viewer" },

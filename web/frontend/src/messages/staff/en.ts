@@ -1,6 +1,7 @@
 import { accounts } from "./en/accounts.ts";
 import { audit } from "./en/audit.ts";
 import { channels } from "./en/channels.ts";
+import { viewers } from "./en/viewers.ts";
 import type { ko } from "./ko.ts";
 
 export const en: Readonly<Record<keyof typeof ko, string>> = {
@@ -8,6 +9,7 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "rooms.label": "Staff’s pages",
   "room.control": "Control",
   "room.channels": "Channels",
+  "room.viewers": "Viewers",
   "room.users": "Users",
   "room.audit": "Changes",
   "room.account": "My account",
@@ -291,4 +293,5 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   ...accounts,
   ...audit,
   ...channels,
+  ...viewers,
 };

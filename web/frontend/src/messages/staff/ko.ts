@@ -1,6 +1,7 @@
 import { accounts } from "./ko/accounts.ts";
 import { audit } from "./ko/audit.ts";
 import { channels } from "./ko/channels.ts";
+import { viewers } from "./ko/viewers.ts";
 
 /** Korean texts of the staff's pages, apart from the viewers': they are fetched with those alone. */
 export const ko = {
@@ -8,6 +9,7 @@ export const ko = {
   "rooms.label": "운영 화면",
   "room.control": "운영실",
   "room.channels": "채널 설정",
+  "room.viewers": "시청 상황",
   "room.users": "사용자",
   "room.audit": "변경 기록",
   "room.account": "내 계정",
@@ -289,4 +291,5 @@ export const ko = {
   ...accounts,
   ...audit,
   ...channels,
+  ...viewers,
 } as const;
