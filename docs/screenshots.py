@@ -2,6 +2,7 @@
 
     gachi serve --config configs/demo.toml
     GACHI_MEDIA=/path/to/clips python docs/screenshots.py http://localhost:8080
+    python docs/screenshots.py http://localhost:8080 FOLDER      # the staff's pages alone, whole, into a folder: to look at them
 
 `GACHI_MEDIA` holds clips (`sam2_02_cups.mp4`, `sam2_04_coffee.mp4`); they are pushed by ffmpeg, as a host does. Needs the
 development dependencies and a Chromium.
@@ -27,12 +28,13 @@ from PIL import Image
 from playwright.async_api import Browser, Playwright, async_playwright
 
 IMAGES = Path(__file__).parent / "images"
-TOKEN = "gachi-demo-admin"  # noqa: S105  the demo's, which is public
+TOKEN = os.environ.get("GACHI_ADMIN_TOKEN", "gachi-demo-admin")
 KEY = "demo-studio-key"
 PHONE_KEY = "demo-phone-key"
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/google-chrome")
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
 MOST_BYTES = 250_000
+STAFF = ("channels", "viewers", "users", "audit", "account")
 PC: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 DESK: dict[str, Any] = {"viewport": {"width": 1440, "height": 1000}}
 PHONE: dict[str, Any] = {
@@ -98,9 +100,11 @@ async def shot(
     act: str = "",
     token: str = "",
     settle: float = 0,
+    folder: Path = IMAGES,
+    whole: bool = False,
 ) -> None:
     """Open a page, wait for its picture, and keep what it looks like. `act`: a script run on it before; `token`: logs in
-    first; `settle`: seconds to look at it before.
+    first; `settle`: seconds to look at it before; `whole`: the page to its end and not the window alone.
     """
     # Playwright waits by evaluating text, which the pages' policy forbids scripts of their own.
     context = await browser.new_context(locale=language, bypass_csp=True, **settings)
@@ -126,14 +130,14 @@ async def shot(
     if "has_touch" not in settings and await page.locator("video").count() > 0:
         await page.mouse.move(300, 200)  # a hand on the picture brings the controls
         await page.wait_for_timeout(700)
-    picture = Image.open(BytesIO(await page.screenshot())).convert("RGB")
+    picture = Image.open(BytesIO(await page.screenshot(full_page=whole))).convert("RGB")
     await context.close()
-    keep(picture, name)
+    keep(picture, name, folder)
 
 
-def keep(picture: Image.Image, name: str) -> None:
+def keep(picture: Image.Image, name: str, folder: Path = IMAGES) -> None:
     """Write a picture, with as many colours as its bytes may be."""
-    path = IMAGES / f"{name}.png"
+    path = folder / f"{name}.png"
     for colours in (256, 160, 96, 64):
         picture.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
@@ -171,6 +175,40 @@ async def going_live(playwright: Playwright, site: str, clip: Path) -> None:
         await page.locator(".air").wait_for(timeout=60_000)
         await page.wait_for_timeout(25_000)  # so much of the graph
         keep(Image.open(BytesIO(await page.screenshot())).convert("RGB"), "publish-phone")
+        await browser.close()
+
+
+OPEN = """
+for (const name of ["새 채널", "새 사용자", "새 토큰"])
+  [...document.querySelectorAll("#main button")].find((each) => each.textContent.trim() === name)?.click();
+"""
+"""Opens the form of a staff's page, where it has one."""
+
+
+async def staff_pages(site: str, folder: Path) -> None:
+    """Each of the staff's pages beside the control room, on a desk and on a phone, with its form closed and open."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    executable = next(filter(shutil.which, CHROMIUM), None)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        for room in STAFF:
+            for size, settings in (("pc", DESK), ("phone", PHONE)):
+                for state, act in (("", ""), ("-open", OPEN)):
+                    if act and room in {"viewers", "audit"}:
+                        continue
+                    name = f"{room}-{size}{state}"
+                    url = f"{site}/staff/{room}"
+                    await shot(browser, url, name, settings, token=TOKEN, act=act, folder=folder, whole=True)
+            await shot(
+                browser,
+                f"{site}/staff/{room}",
+                f"{room}-en",
+                DESK,
+                token=TOKEN,
+                language="en-US",
+                folder=folder,
+                whole=True,
+            )
         await browser.close()
 
 
@@ -212,6 +250,9 @@ async def main(site: str, media: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or "GACHI_MEDIA" not in os.environ:
+    if len(sys.argv) == 3:
+        asyncio.run(staff_pages(sys.argv[1].rstrip("/"), Path(sys.argv[2])))
+    elif len(sys.argv) != 2 or "GACHI_MEDIA" not in os.environ:
         sys.exit(__doc__)
-    asyncio.run(main(sys.argv[1].rstrip("/"), Path(os.environ["GACHI_MEDIA"])))
+    else:
+        asyncio.run(main(sys.argv[1].rstrip("/"), Path(os.environ["GACHI_MEDIA"])))

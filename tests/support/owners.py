@@ -118,8 +118,8 @@ class Owners:
         if command.channel in self.channels:
             raise conflict(f"there is a channel {command.channel} already")
         self._check(command.channel, command.settings)
-        if self.full and command.start and not command.force:
-            raise CommandError(Fault.CONFLICT, "main takes 1.50; 0.30 is left", field="force")
+        if command.start:
+            self._admit(force=command.force)
         view = ch.ChannelView(id=command.channel, settings=command.settings, version=1, wanted=False)
         return await self.put(self._on_air(view) if command.start else view)
 
@@ -172,7 +172,14 @@ class Owners:
 
     async def start_channel(self, command: ch.StartChannel) -> ch.ChannelView:
         view = self.channel(command.channel)
-        return view if view.wanted else await self.put(self._on_air(view))
+        if view.wanted:
+            return view
+        self._admit(force=command.force)
+        return await self.put(self._on_air(view))
+
+    def _admit(self, *, force: bool) -> None:
+        if self.full and not force:
+            raise CommandError(Fault.CONFLICT, "main takes 1.50; 0.30 is left", field="force")
 
     async def stop_channel(self, command: ch.StopChannel) -> ch.ChannelView:
         view = self.channel(command.channel)
