@@ -5,13 +5,11 @@ Sources: ITU-T H.264 annex B and table 7-1, ITU-T H.265 annex B and table 7-1, I
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from media.model.errors import SourceError
 from media.model.tracks import Codec
+from media.packaging.annexb import nal_units
 from media.packaging.codecs import parse_sps
 
-_START = b"\0\0\1"
 _H264_SPS, _HEVC_SPS = 7, 33
 _H264_SLICES = range(1, 6)
 _HEVC_SLICES = range(32)
@@ -19,17 +17,6 @@ _ADTS_SHORT, _ADTS_LONG = 7, 9
 """Bytes of the header without and with its check sum."""
 _NO_LAYOUT = 0
 """The channel configuration that is told in the stream itself (a program config element)."""
-
-
-def nal_units(data: bytes) -> Iterator[bytes]:
-    """The NAL units of Annex B bytes, without start codes."""
-    at = data.find(_START)
-    while at >= 0:
-        begin = at + len(_START)
-        at = data.find(_START, begin)
-        unit = data[begin : at if at >= 0 else len(data)].rstrip(b"\0")
-        if unit:
-            yield unit
 
 
 def sequence_parameters(codec: Codec, data: bytes) -> bytes:

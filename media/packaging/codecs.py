@@ -156,6 +156,69 @@ def _vui_rate(bits: _Bits) -> Fraction | None:
     return Fraction(scale, 2 * units) if units and scale else None
 
 
+@dataclass(frozen=True, slots=True)
+class HevcSps:
+    """What an HEVC sequence parameter set says that a file must say too."""
+
+    profile: bytes
+    """The twelve bytes of the general profile, tier and level."""
+    layers: int
+    nested: int
+    chroma: int
+    luma_bits: int
+    chroma_bits: int
+    width: int
+    height: int
+
+
+def parse_hevc_sps(nal: bytes) -> HevcSps:
+    """Read one up to the bit depths, NAL header included, without start code (H.265 §7.3.2.2)."""
+    if not 15 <= len(nal) <= 4096 or nal[0] >> 1 & 0x3F != 33:
+        raise ValueError("not an HEVC sequence parameter set")
+    body = nal[2:].replace(b"\0\0\3", b"\0\0")
+    bits = _Bits(body)
+    bits.u(4)  # sps_video_parameter_set_id
+    more, nested = bits.u(3), bits.u(1)
+    bits.u(96)  # profile_tier_level: its general part is in whole bytes
+    present = [bits.u(2) for _ in range(more)]
+    bits.u(2 * (8 - more) if more else 0)
+    for flags in present:
+        bits.u((88 if flags & 2 else 0) + (8 if flags & 1 else 0))
+    bits.ue()  # sps_seq_parameter_set_id
+    chroma = bits.ue()
+    if chroma > 3:
+        raise ValueError(f"chroma_format_idc {chroma}")
+    if chroma == 3:
+        bits.u(1)  # separate_colour_plane_flag
+    width, height = bits.ue(), bits.ue()
+    if bits.u(1):
+        left, right, top, bottom = bits.ue(), bits.ue(), bits.ue(), bits.ue()
+        width -= (2 if chroma in {1, 2} else 1) * (left + right)
+        height -= (2 if chroma == 1 else 1) * (top + bottom)
+    luma, chroma_depth = bits.ue() + 8, bits.ue() + 8
+    if not (0 < width <= 16_384 and 0 < height <= 16_384 and luma <= 16 and chroma_depth <= 16):
+        raise ValueError(f"a picture of {width}x{height} in {luma} and {chroma_depth} bits")
+    return HevcSps(body[1:13], more + 1, nested, chroma, luma, chroma_depth, width, height)
+
+
+def hvcc_sps(hvcc: bytes) -> bytes:
+    """The first SPS of an HEVCDecoderConfigurationRecord (14496-15 §8.3.3.1)."""
+    if len(hvcc) < 23 or hvcc[0] != 1:
+        raise ValueError("not an hvcC record")
+    at = 23
+    for _ in range(hvcc[22]):
+        kind, count = hvcc[at] & 0x3F if at < len(hvcc) else 0, int.from_bytes(hvcc[at + 1 : at + 3], "big")
+        at += 3
+        for _ in range(count):
+            size = int.from_bytes(hvcc[at : at + 2], "big")
+            if at + 2 + size > len(hvcc):
+                raise ValueError("the hvcC record is cut off")
+            if kind == 33:
+                return hvcc[at + 2 : at + 2 + size]
+            at += 2 + size
+    raise ValueError("an hvcC record without a sequence parameter set")
+
+
 def avcc_sps(avcc: bytes) -> bytes:
     """The first SPS of an AVCDecoderConfigurationRecord (14496-15 §5.3.3.1)."""
     if len(avcc) < 8 or avcc[0] != 1 or not avcc[5] & 0x1F:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from media.ingest.describe import with_size
 from media.model.tracks import Codec, MediaKind, TrackHeader
+from media.packaging.annexb import avcc
 
 _START = b"\0\0\0\1"
 _IDR, _SEI, _SPS, _PPS, _AUD = 5, 6, 7, 8, 9
@@ -105,11 +106,7 @@ class H264Units:
         if sets == self._told:
             return
         self._told = sets
-        first = self._sps[0]
-        record = bytes((1, first[1], first[2], first[3], 0xFF, 0xE0 | len(self._sps)))
-        record += b"".join(struct.pack(">H", len(each)) + each for each in self._sps)
-        record += bytes((len(self._pps),))
-        record += b"".join(struct.pack(">H", len(each)) + each for each in self._pps)
+        record = avcc(self._sps, self._pps)
         self.header = with_size(TrackHeader(MediaKind.VIDEO, Codec.H264, record))
 
 

@@ -8,19 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.ingest.elementary import adts, nal_units, sequence_parameters, size_of
+from media.ingest.elementary import adts, sequence_parameters, size_of
 from media.ingest.rtmp.flv import aac_header
 from media.model.errors import SourceError
 from media.model.tracks import Codec
 
 START4, START3 = b"\0\0\0\1", b"\0\0\1"
-
-
-def test_units_are_found_behind_either_start_code() -> None:
-    data = START4 + b"\x67abc" + START3 + b"\x68d\0" + START4 + b"\x65efg"
-    assert list(nal_units(data)) == [b"\x67abc", b"\x68d", b"\x65efg"]
-    assert list(nal_units(b"no start code")) == []
-    assert list(nal_units(b"")) == []
 
 
 def test_parameters_count_only_before_the_picture() -> None:
