@@ -55,6 +55,11 @@ class Fold:
         self.jumps = 0
         """Jumps that were folded away."""
 
+    def shift(self, kind: MediaKind) -> int | None:
+        """Microseconds that are added to a track's times now; None before its first packet."""
+        track = self._tracks.get(kind)
+        return None if track is None else track.shift
+
     def fold(self, packet: EncodedPacket) -> EncodedPacket:
         """The packet on the continuous time line. Packets are to come in the order in which they arrived."""
         # By presentation times: a decode time may have been put in order on the way (`media.ingest.rtmp.times`).

@@ -143,6 +143,41 @@ recordings = Table(
     Index(None, "channel", "started"),
 )
 
+isos = Table(
+    "isos",
+    METADATA,
+    Column("id", ID, primary_key=True),
+    Column("feed", ID, nullable=False),
+    Column("started", BigInteger, nullable=False),  # wall time, as all of these
+    Column("ended", BigInteger, nullable=False, default=0),  # 0 while it runs
+    Column("deleted", BigInteger, nullable=False, default=0),  # 0 while it stands
+    Index(None, "feed", "started"),
+)
+
+iso_parts = Table(
+    "iso_parts",
+    METADATA,
+    Column("iso", ID, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("duration", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("video", String(16), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("audio", String(16), nullable=False),
+    Column("sample_rate", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column(
+        "placements", JSON, nullable=False
+    ),  # [channel, starts, ends, offset], read and written as a whole
+    Column("holes", JSON, nullable=False),  # [starts, ends]
+    PrimaryKeyConstraint("iso", "number"),
+    Index(None, "closed"),
+)
+
 jobs = Table(
     "jobs",
     METADATA,

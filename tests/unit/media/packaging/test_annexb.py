@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import av
-import imageio_ffmpeg
+import imageio_ffmpeg  # type: ignore[import-untyped,unused-ignore]  # the wheel has no types
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
