@@ -7,11 +7,55 @@ from contextlib import asynccontextmanager
 
 from prometheus_client.core import Metric
 
+from media.contracts.isos import IsoState
 from media.contracts.jobs import JobState
 from media.jobs.exports import Exports
+from media.jobs.isos import Isos
+from runtime.bus.announcer import Announcer
 from runtime.bus.port import Bus
 from runtime.figures import Figures, counter, gauge, watched
-from runtime.telemetry import serve_metrics
+from runtime.telemetry import DROPS, serve_metrics
+
+
+def iso_figures(isos: Isos) -> Figures:
+    """The same of recordings of feeds. Those that run are few: each is begun by hand."""
+
+    def read() -> Iterator[Metric]:
+        recorders = isos.recorders
+        states = [recorder.state[0] for recorder in recorders]
+        yield gauge(
+            "gachi_isos",
+            "Feeds that are recorded as they come, by how that fares.",
+            {(state.value,): states.count(state) for state in IsoState if state is not IsoState.ENDED},
+            "state",
+        )
+        rows = {(recorder.iso.feed,): recorder for recorder in recorders}
+        yield gauge(
+            "gachi_iso_bytes",
+            "Bytes of the running recording of a feed.",
+            {key: float(recorder.now().size) for key, recorder in rows.items()},
+            "feed",
+        )
+        yield gauge(
+            "gachi_iso_backlog_bytes",
+            "Bytes of a recorded feed that wait for the disk.",
+            {key: float(recorder.backlog) for key, recorder in rows.items()},
+            "feed",
+        )
+        yield gauge(
+            "gachi_iso_disk_failures",
+            "Times that the running recording of a feed had to begin a new file because of the disk.",
+            {key: float(recorder.failures) for key, recorder in rows.items()},
+            "feed",
+        )
+        yield counter("gachi_isos_begun_total", "Recordings of feeds that were begun.", isos.began)
+        yield counter(
+            "gachi_iso_files_mended_total",
+            "Files of recordings that a process left open, closed.",
+            isos.mended,
+        )
+
+    return read
 
 
 def figures(exports: Exports) -> Figures:
@@ -44,8 +88,9 @@ def figures(exports: Exports) -> Figures:
 
 
 @asynccontextmanager
-async def telling(bus: Bus, exports: Exports) -> AsyncIterator[None]:
+async def telling(bus: Bus, exports: Exports, isos: Isos, announcer: Announcer) -> AsyncIterator[None]:
     """Answer scrapes while the context is open."""
-    with watched(figures(exports)):
+    DROPS.watch("announcer", lambda: announcer.dropped)
+    with watched(figures(exports), iso_figures(isos)):
         async with serve_metrics(bus, "jobs"):
             yield

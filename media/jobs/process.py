@@ -7,7 +7,9 @@ import contextlib
 
 from media.adapters.av_remux import remux
 from media.adapters.av_storyboard import draw
+from media.adapters.feed_tap import SocketFeedTap
 from media.adapters.obstore_store import ObstoreSegmentStore
+from media.adapters.sql.isos import SqlIsoStore
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
@@ -21,11 +23,14 @@ from media.contracts.jobs import (
     MakeStoryboard,
 )
 from media.jobs.exports import Exports
+from media.jobs.isos import Isos
 from media.jobs.metrics import telling
 from media.jobs.settings import JobsSettings
 from media.jobs.storyboards import Storyboards
+from media.record.iso.settings import IsoSettings
 from media.record.settings import TapeSettings
 from runtime.bus import open_bus
+from runtime.bus.announcer import Announcer
 from runtime.bus.calls import publish, serve
 from runtime.bus.port import BusUnavailableError
 from runtime.database import Database
@@ -55,8 +60,18 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             changed=changed,
             timeout=settings[JobsSettings].export_timeout,
         )
+        announcer = Announcer(bus)
+        feeds = settings.socket("feeds")
+        isos = Isos(
+            SqlIsoStore(database.engine),
+            lambda feed: SocketFeedTap(feeds, feed),
+            settings.data / "tape",
+            settings[IsoSettings],
+            announcer.tell,
+        )
         handlers = guarded(
             {
+                **isos.handlers(),
                 ExportRecording: exports.export,
                 MakeStoryboard: exports.storyboard,
                 GetJob: exports.get,
@@ -65,11 +80,16 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         )
         async with (
             serve(bus, handlers),
-            telling(bus, exports),
+            telling(bus, exports, isos, announcer),
             contextlib.aclosing(storyboards),
             asyncio.TaskGroup() as tasks,
         ):
-            work = tasks.create_task(exports.run(), name="exports")
+            running = [
+                tasks.create_task(announcer.run(), name="announcer"),
+                tasks.create_task(exports.run(), name="exports"),
+                tasks.create_task(isos.run(bus), name="isos"),
+            ]
             lifeline.ready()
             await lifeline.stopping()
-            work.cancel()
+            for task in running:
+                task.cancel()

@@ -103,6 +103,12 @@ class InputTimeline(Generic[PictureT]):
         return self._sound.dropped
 
     @property
+    def offset(self) -> int | None:
+        """Microseconds by which the input's time is ahead of the programme's ticks; None before anything came."""
+        offset = self._drift.offset
+        return None if offset is None else offset * MICROSECONDS // SAMPLE_RATE
+
+    @property
     def latency(self) -> float | None:
         """Seconds by which the newest unit of the last arrival leads what is being played; None before any."""
         if self._drift.offset is None:

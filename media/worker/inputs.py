@@ -29,6 +29,8 @@ log = logs.get("media.worker.inputs")
 
 QUEUE = 900
 """Packets per track: a ring of 15 s at 60 fps comes in one burst when a worker joins."""
+JUMPED = 2.0
+"""Seconds after a jump of a sender's clock until what is decoded is what was folded since."""
 STALE_MICROS = 600_000
 """Packets that reached ingest longer ago than this are decoded for what follows them, not to be shown."""
 
@@ -176,6 +178,8 @@ class FeedInput:
         self.feed = feed
         self._tap = tap
         self._fold = Fold()
+        self._jumps = 0
+        self._jumped = float("-inf")
         self._tracks = {kind: _TrackThread(feed, kind, door) for kind in MediaKind}
         self.status = FeedStatus()
         """What ingest last said of the feed."""
@@ -188,6 +192,8 @@ class FeedInput:
                     self.status = item
                 elif isinstance(item, EncodedPacket):
                     self._tracks[item.kind].offer(self._fold.fold(item))
+                    if self._fold.jumps != self._jumps:
+                        self._jumps, self._jumped = self._fold.jumps, time.monotonic()
                 else:
                     self._tracks[item.kind].offer(item)
         finally:
@@ -197,6 +203,14 @@ class FeedInput:
         """End its threads; once more does no harm."""
         for track in self._tracks.values():
             track.close()
+
+    @property
+    def shift(self) -> int | None:
+        """Microseconds from the sender's clock to the time that is decoded; None while that is not to be known."""
+        if time.monotonic() - self._jumped < JUMPED:
+            return None
+        picture = self._fold.shift(MediaKind.VIDEO)
+        return self._fold.shift(MediaKind.AUDIO) if picture is None else picture
 
     def figures(self) -> InputFigures:
         """What it has cost and lost."""
@@ -243,6 +257,10 @@ class Inputs:
     def figures(self) -> list[InputFigures]:
         """What each has cost and lost."""
         return [taken.figures() for taken, _ in self._inputs.values()]
+
+    def shift(self, feed: str) -> int | None:
+        """See `FeedInput.shift`."""
+        return self._inputs[feed][0].shift if feed in self._inputs else None
 
     def reason(self, feed: str | None) -> str:
         """Why a feed has no picture, in words, as its decoders and ingest see it; empty where they know of nothing."""

@@ -12,7 +12,7 @@ from aiohttp import web
 from av import VideoFrame
 
 from media.adapters.av_canvas import AvCanvas
-from media.adapters.feed_socket import SocketFeedTap
+from media.adapters.feed_tap import SocketFeedTap
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.channels import SqlChannelStore
 from media.adapters.sql.tape import SqlTapeIndex
@@ -50,6 +50,7 @@ log = logs.get("media.worker")
 
 TARGET = "media.worker.process:main"
 REPORT_EVERY = 1.0
+PLACE_EVERY = 1.0
 ORIGIN_TIMEOUT = 1.0
 """Seconds that answers under way have at the end; aiohttp's own 60 would keep a failed worker's place from the next."""
 RECORDER_TIMEOUT = 3.0
@@ -220,6 +221,7 @@ class _Process:
                 worker.run(),
                 self._report(worker, live, address),
                 self._obey(worker, live),
+                self._place(worker),
                 self._tell_figures(live.epoch, read),
             )
             running = [tasks.create_task(work) for work in works]
@@ -254,6 +256,13 @@ class _Process:
                 await asyncio.wait_for(self._report_due.wait(), REPORT_EVERY)
             self._report_due.clear()
             self._lifeline.tell("state", **self._figures(worker, live, address))
+
+    async def _place(self, worker: Worker) -> None:
+        """Tell where feeds are on our time line: whoever records one as it comes can lay it beside the tape then."""
+        while True:
+            await asyncio.sleep(PLACE_EVERY)
+            for placed in worker.placed():
+                self._announcer.tell(placed)
 
     async def _obey(self, worker: Worker, live: LiveChannel) -> None:
         """What the node asks while on air."""

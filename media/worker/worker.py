@@ -13,6 +13,7 @@ from av import VideoFrame
 
 from media.adapters.av_encode import AudioEncoder, VideoEncoder
 from media.contracts.channels import PictureChanged, Program
+from media.contracts.isos import FeedPlaced
 from media.mix.mixer import Mixed, Mixer
 from media.mix.switcher import Program as MixProgram
 from media.mix.switcher import Shown
@@ -181,6 +182,20 @@ class Worker:
             "time": now,
             "monotonic": monotonic,
         }
+
+    def placed(self) -> list[FeedPlaced]:
+        """Where each feed in use is on the programme's time line, as far as that is known now."""
+        found: list[FeedPlaced] = []
+        anchor = self._programme.time_of(0)
+        for feed in self._inputs.feeds:
+            timeline, shift = self._mixer.timeline(feed), self._inputs.shift(feed)
+            offset = timeline.offset if timeline else None
+            if timeline is not None and offset is not None and shift is not None:
+                place = anchor + shift - offset
+                found.append(
+                    FeedPlaced(channel=self._spec.id, feed=feed, offset=place, steady=timeline.settled)
+                )
+        return found
 
     @property
     def programme(self) -> Programme:

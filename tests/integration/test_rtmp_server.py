@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from media.adapters.av_decode import VideoDecoder
-from media.adapters.feed_socket import FeedSocketServer, SocketFeedTap
+from media.adapters.feed_socket import FeedSocketServer
+from media.adapters.feed_tap import SocketFeedTap
 from media.ingest.feed import Feed, Publication
 from media.ingest.rtmp.server import RtmpServer, ServerLimits
 from media.model.errors import NotFoundError, SpecError

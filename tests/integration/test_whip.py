@@ -13,7 +13,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
-from media.adapters.feed_socket import SocketFeedTap
+from media.adapters.feed_tap import SocketFeedTap
 from media.contracts.feeds import DeleteFeed
 from media.model.feed import FeedPhase, FeedStatus
 from media.model.tracks import EncodedPacket, MediaKind, TrackHeader

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from media.adapters.feed_socket import SocketFeedTap
+from media.adapters.feed_tap import SocketFeedTap
 from media.contracts.feeds import CreateFeed, FeedChanged, FeedView, GetFeed
 from media.ingest.process import run
 from media.ingest.settings import FeedsSettings, IngestSettings

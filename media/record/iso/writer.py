@@ -42,6 +42,7 @@ class Written:
     size: int = 0
     reached: int = 0
     closed: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +194,5 @@ class Writer:
             if self._written is not None:
                 self._written.size, self._written.reached = file.size, file.reached
         if self._written is not None:
-            self._written.closed = True
+            self._written.closed = self._written.failed = True
         self._failed(reason)
