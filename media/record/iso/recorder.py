@@ -178,7 +178,7 @@ class IsoRecorder:
         )
         self._live[self._number] = _Live(part, Placing(), written)
         log.info(
-            "a part begins", iso=self.iso.id, feed=self.iso.feed, part=self._number, cause=begin.cause.value
+            "a part begins", iso=self.iso.id, feed=self.iso.feed, file=self._number, cause=begin.cause.value
         )
 
     def _put(self, put: Put) -> bool:
@@ -248,7 +248,7 @@ class IsoRecorder:
                 await self._store.put_part(part)
             except StoreError as error:
                 # It is kept at the next turn; should we die until then, the file itself tells of it.
-                log.warning("a part could not be kept", iso=self.iso.id, part=number, reason=str(error))
+                log.warning("a part could not be kept", iso=self.iso.id, file=number, reason=str(error))
                 return
             if part.closed:
                 del self._live[number]

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.recordings import SqlRecordingStore
@@ -23,25 +19,6 @@ from media.record.recovery import recover_channel
 from media.record.retention import Policy, sweep
 from tests.support import media_database
 from tests.support.tape import ANCHOR, SECOND, entry, init_bytes, parts, spec
-
-MEGABYTES = 2
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 async def until(condition: Callable[[], bool], timeout: float = 20.0) -> None:

@@ -39,7 +39,6 @@ def test_the_earliest_arrival_is_when_it_was() -> None:
 
 def test_before_the_first_window_is_over_the_best_so_far_counts() -> None:
     placing = Placing()
-    assert placing.placements == ()
     placing.arrived(0, T + 50_000)
     placing.arrived(40_000, T + 70_000)
     assert placing.started == T + 30_000
