@@ -92,8 +92,10 @@ class StorageView(Value):
     """What recordings keep of it."""
     exports: int
     """Finished MP4 files beside it."""
+    isos: int = 0
+    """Recordings of feeds beside it."""
     min_free: int
-    """Below so much free space tape, then ended recordings, are let go; 0: never."""
+    """Below so much free space tape, then ended recordings of feeds, then ended recordings are let go; 0: never."""
 
 
 class GetStorage(Command[StorageView]):

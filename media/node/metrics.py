@@ -20,6 +20,7 @@ class SweepFigures:
     failed: int = 0
     objects: int = 0
     recordings: int = 0
+    isos: int = 0
     free: int | None = None
     """Bytes on the tape's disk at the last sweep; None before the first."""
 
@@ -104,6 +105,11 @@ def _sweeps(sweeps: SweepFigures) -> Iterator[Metric]:
         "gachi_tape_swept_recordings_total",
         "Recordings that sweeps let go: for their age, or because the disk was nearly full.",
         sweeps.recordings,
+    )
+    yield counter(
+        "gachi_tape_swept_isos_total",
+        "Recordings of feeds that sweeps let go: for their age, or because the disk was nearly full.",
+        sweeps.isos,
     )
     if sweeps.free is not None:
         yield gauge("gachi_tape_free_bytes", "Room on the tape's disk at the last sweep.", sweeps.free)

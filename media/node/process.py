@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from media.adapters.local_engine import LocalEngine
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.adapters.sql.channels import SqlChannelStore
+from media.adapters.sql.isos import SqlIsoStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
+from media.contracts.isos import IsoDeleted
 from media.model.errors import SpecError, StoreError
 from media.node.admission import Admission
 from media.node.channels import Channels
@@ -25,11 +28,13 @@ from media.node.recordings import Recordings
 from media.node.settings import ChannelsSettings, NodeSettings, WorkerSettings
 from media.node.storage import Storage
 from media.ports import EngineEvent
+from media.record.iso.settings import IsoSettings
 from media.record.retention import sweep
 from media.record.settings import TapeSettings
 from runtime import logs
 from runtime.bus.announcer import Announcer
 from runtime.bus.calls import serve
+from runtime.bus.contract import Event
 from runtime.bus.opening import open_bus
 from runtime.bus.port import Bus
 from runtime.database import Database
@@ -87,6 +92,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                 settings.data / "tape",
                 tape,
                 SqlRecordingStore(database.engine),
+                SqlIsoStore(database.engine),
                 ObstoreSegmentStore.local(settings.data / "tape", fsync=False),
                 min_free=settings[TapeSettings].min_free_bytes,
             )
@@ -100,7 +106,15 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                 running = [
                     tasks.create_task(announcer.run(), name="announcer"),
                     tasks.create_task(
-                        _sweep(settings, channels, tape, SqlRecordingStore(database.engine), sweeps),
+                        _sweep(
+                            settings,
+                            channels,
+                            tape,
+                            SqlRecordingStore(database.engine),
+                            SqlIsoStore(database.engine),
+                            sweeps,
+                            announcer.tell,
+                        ),
                         name="sweep",
                     ),
                     tasks.create_task(tend(channels, recordings), name="demand"),
@@ -125,10 +139,12 @@ async def _sweep(
     channels: Channels,
     tape: SqlTapeIndex,
     recordings: SqlRecordingStore,
+    isos: SqlIsoStore,
     sweeps: SweepFigures,
+    tell: Callable[[Event], None],
 ) -> None:
     """Let go of old tape, once a minute. Trouble is told and tried again; it never ends the node."""
-    section = settings[TapeSettings]
+    policy = replace(settings[TapeSettings].policy, iso_days=settings[IsoSettings].keep_days)
     root = settings.data / "tape"
     store = ObstoreSegmentStore.local(root, fsync=False)
     while True:
@@ -136,13 +152,14 @@ async def _sweep(
         try:
             sweeps.free = await asyncio.to_thread(_free, root)
             swept = await sweep(
-                section.policy,
+                policy,
                 now=time.time_ns() // 1000,
                 free=sweeps.free,
                 windows={channel: channels.longest_dvr(channel) for channel in channels.ids()},
                 index=tape,
                 recordings=recordings,
                 store=store,
+                isos=isos,
             )
         except StoreError as error:
             sweeps.failed += 1
@@ -153,6 +170,10 @@ async def _sweep(
         sweeps.recordings += len(swept.recordings)
         for recording in swept.recordings:
             log.warning("a recording was let go", recording=recording)
+        sweeps.isos += len(swept.isos)
+        for iso in swept.isos:
+            log.warning("a recording of a feed was let go", iso=iso)
+            tell(IsoDeleted(iso=iso))
         for reason in swept.reasons:
             log.warning("tape was let go early", reason=reason)
 

@@ -13,6 +13,7 @@ from media.contracts.tape import GetStorage, StorageView
 from media.model.errors import StoreError
 from media.model.time import ProgrammeTime
 from media.ports import SegmentStore
+from media.record.iso.isos import Iso
 from media.record.layout import EXPORTS
 from media.record.recordings import Recording
 from runtime.bus.contract import Command
@@ -40,6 +41,14 @@ class Standing(Protocol):
         ...
 
 
+class FeedRecordings(Protocol):
+    """What is asked of recordings of feeds. Raises `StoreError`."""
+
+    async def list(self, feed: str | None = None) -> Sequence[Iso]:
+        """Those that stand."""
+        ...
+
+
 class Storage:
     """Answers `GetStorage`."""
 
@@ -48,6 +57,7 @@ class Storage:
         root: Path,
         index: TapeSizes,
         recordings: Standing,
+        isos: FeedRecordings,
         store: SegmentStore,
         *,
         min_free: int,
@@ -55,6 +65,7 @@ class Storage:
         self._root = root
         self._index = index
         self._recordings = recordings
+        self._isos = isos
         self._store = store
         self._min_free = min_free
 
@@ -76,6 +87,7 @@ class Storage:
             tape=sum([await self._index.size(c, _BEGINNING) for c in await self._index.channels()]),
             recordings=await self._kept(),
             # Files directly below are exports; a channel of that name has its tape a folder deeper.
+            isos=sum([iso.size for iso in await self._isos.list()]),
             exports=sum(size for key, size in exports if key.count("/") == 1),
             min_free=self._min_free,
         )

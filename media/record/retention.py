@@ -2,20 +2,25 @@
 
 - Tape that no recording keeps goes when it is older than the channel's seek-back window and `keep_days`.
 - When the whole tape is larger than `max_bytes`, unrecorded tape goes earlier, oldest first, down to the window.
-- When the disk has less than `min_free_bytes`, the same; and if that is not enough, recordings that ended `safe_days` ago
-  or earlier, oldest first. Younger and running ones and the window are never taken, whoever filled the disk: when nothing
+- When the disk has less than `min_free_bytes`, the same; if that is not enough, ended recordings of feeds (ISO), oldest
+  first: they are raw material, and what viewers see is not made of them. Then recordings that ended `safe_days` ago or
+  earlier, oldest first. Younger and running ones and the window are never taken, whoever filled the disk: when nothing
   else is left, that is reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from media.model.errors import NotFoundError
 from media.model.time import MICROSECONDS, ProgrammeTime
 from media.ports import SegmentStore
 from media.record.gaps import TOLERANCE
+from media.record.iso.isos import ISOS, Iso, part_of
+from media.record.iso.store import IsoStore
 from media.record.layout import EXPORTS, made_of
 from media.record.ranges import Range, subtract
 from media.record.recordings import Recording, RecordingStore
@@ -45,6 +50,8 @@ class Policy:
     """Ended recordings are deleted at this age; 0 keeps them for ever."""
     safe_days: float = 0.0
     """For so long after its end a recording is not taken for want of space; 0 protects the running ones alone."""
+    iso_days: float = 0.0
+    """Ended recordings of feeds are deleted at this age; 0 keeps them for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Decision:
 
     before: Mapping[str, int]
     recordings: Sequence[str] = ()
+    isos: Sequence[str] = ()
     reasons: Sequence[str] = field(default=())
     """For staff: what was taken that somebody may miss, and what could not be helped."""
 
@@ -75,6 +83,7 @@ def decide(
     horizons: Mapping[str, int],
     recordings: Sequence[Recording],
     slices: Sequence[Slice],
+    isos: Sequence[Iso] = (),
 ) -> Decision:
     """What to let go. `free` is bytes on the disk, None where that cannot be known; `horizons` as by `horizon`, one
     for each channel that has a tape; `slices` all unrecorded tape that lies before its channel's horizon.
@@ -89,10 +98,18 @@ def decide(
                 taken.append(recording.id)
                 reasons.append(f"recording {recording.id} is older than {policy.recording_days:g} days")
         standing = [r for r in standing if r.id not in taken]
+    ended = sorted((each for each in isos if not each.running), key=lambda each: (each.ended, each.id))
+    gone = [
+        each.id for each in ended if policy.iso_days and each.ended <= now - round(policy.iso_days * _DAY)
+    ]
+    reasons += [f"recording {iso} of a feed is older than {policy.iso_days:g} days" for iso in gone]
+    isos_left = [each for each in ended if each.id not in gone]
     rest = sorted((s for s in slices if s.range.end > before.get(s.channel, 0)), key=lambda s: s.range)
     total = sum(s.size for s in rest) + sum(r.size for r in recordings if r.id not in taken)
     # What goes by age is gone from both counts already, but not yet from the disk.
-    aged = sum(s.size for s in slices) - sum(s.size for s in rest)
+    aged = (
+        sum(s.size for s in slices) - sum(s.size for s in rest) + sum(e.size for e in ended if e.id in gone)
+    )
     excess = total - policy.max_bytes if policy.max_bytes else 0
     short = max(0, policy.min_free_bytes - free - aged) if free is not None else 0
     need = max(excess, short)
@@ -102,6 +119,12 @@ def decide(
             break
         before[one.channel] = max(before[one.channel], one.range.end)
         got += one.size
+    for iso in isos_left:
+        if got >= short:
+            break
+        gone.append(iso.id)
+        got += iso.size
+        reasons.append(f"recording {iso.id} of feed {iso.feed} was taken: the disk is nearly full")
     for recording in standing:
         if got >= short or recording.ended > now - round(policy.safe_days * _DAY):
             break
@@ -114,7 +137,7 @@ def decide(
         )
     elif got < excess:
         reasons.append("the recordings alone are larger than tape.max_bytes")
-    return Decision(before, taken, reasons)
+    return Decision(before, taken, gone, reasons)
 
 
 class SweepIndex(Protocol):
@@ -151,6 +174,8 @@ class Swept:
     """Objects deleted."""
     recordings: Sequence[str]
     reasons: Sequence[str]
+    isos: Sequence[str] = ()
+    """Recordings of feeds that were deleted."""
 
 
 async def sweep(
@@ -162,11 +187,15 @@ async def sweep(
     index: SweepIndex,
     recordings: RecordingStore,
     store: SegmentStore,
+    isos: IsoStore,
 ) -> Swept:
     """Decide and do. `windows` gives `dvr_seconds` for each channel that exists; the tape of others has no window.
 
     Raises `StoreError`; what was done until then is done, and the next sweep goes on from there.
     """
+    # Listed before the rows are: what is begun meanwhile is not taken for something that nobody knows.
+    files = [key for key, _ in await store.list(ISOS)]
+    feeds = await isos.list()
     kept = [await _measured(recording, index, recordings, now) for recording in await recordings.list()]
     horizons: dict[str, int] = {}
     slices: list[Slice] = []
@@ -178,10 +207,14 @@ async def sweep(
         horizons[channel] = now if window is None else horizon(now, newest, window)
         mine = [_protected(r) for r in kept if r.channel == channel]
         slices += await index.slices(channel, subtract(Range(0, horizons[channel]), mine))
-    decision = decide(policy, now=now, free=free, horizons=horizons, recordings=kept, slices=slices)
+    decision = decide(
+        policy, now=now, free=free, horizons=horizons, recordings=kept, slices=slices, isos=feeds
+    )
+    objects = await _sweep_isos(
+        isos, store, [i.id for i in feeds if i.id not in decision.isos], files, decision.isos, now
+    )
     for recording in decision.recordings:
         await recordings.delete(recording, now)
-    objects = 0
     for channel, before in decision.before.items():
         mine = [_protected(r) for r in kept if r.channel == channel and r.id not in decision.recordings]
         ranges = [(one.start, one.end) for one in mine]
@@ -192,7 +225,24 @@ async def sweep(
     # Files directly in the folder alone: a channel may be called so, too, and its tape lies a folder deeper.
     orphans = [k for k, _ in await store.list(EXPORTS) if k.count("/") == 1 and made_of(k) not in wanted]
     await store.delete(orphans)
-    return Swept(objects + len(orphans), decision.recordings, decision.reasons)
+    return Swept(objects + len(orphans), decision.recordings, decision.reasons, decision.isos)
+
+
+async def _sweep_isos(
+    isos: IsoStore,
+    store: SegmentStore,
+    standing: Sequence[str],
+    files: Sequence[str],
+    gone: Sequence[str],
+    now: int,
+) -> int:
+    """Delete recordings of feeds, and files of such that are no more. Returns how many objects went."""
+    for iso in gone:
+        with suppress(NotFoundError):  # somebody deleted it meanwhile
+            await isos.delete(iso, now)
+    orphans = [key for key in files if (part := part_of(key)) is not None and part[0] not in standing]
+    await store.delete(orphans)
+    return len(orphans)
 
 
 def _protected(recording: Recording) -> Range:

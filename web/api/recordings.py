@@ -7,8 +7,8 @@ from media.contracts.jobs import GetJob, JobView
 from web.api import wire
 from web.api.routing import Answer, Call, page_of
 
-_FAR = 10**18
-"""Later than any programme time in microseconds: `_FAR - time` turns newest-first into an ascending key."""
+FAR = 10**18
+"""Later than any programme time in microseconds: `FAR - time` turns newest-first into an ascending key."""
 
 
 def recording_of(view: contract.RecordingView, *, listed: bool = False) -> wire.Recording:
@@ -42,7 +42,7 @@ def job_of(view: JobView) -> wire.Job:
 
 
 def _newest_first(view: contract.RecordingView) -> str:
-    return f"{_FAR - view.started:018d}.{view.id}"
+    return f"{FAR - view.started:018d}.{view.id}"
 
 
 async def list_recordings(call: Call) -> Answer:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from web.api import audit, channels, feeds, qoe, recordings, session, shows, tokens, users, wire
+from web.api import (
+    audit,
+    channels,
+    feeds,
+    isos,
+    qoe,
+    recordings,
+    session,
+    shows,
+    tokens,
+    users,
+    wire,
+    wire_isos,
+)
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
 from web.api.wire_qoe import QoeBatch, Viewing, ViewingQuery
@@ -11,6 +24,7 @@ from web.problems import catalogue
 
 VIEWER, HOST, STAFF, ADMIN = Role.VIEWER, Role.HOST, Role.STAFF, Role.ADMIN
 _CHANNEL, _FEED, _SHOW, _USER = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}", "/users/{user}"
+_ISO = "/isos/{iso}"
 _STATE = (catalogue.CONFLICT,)
 _ROOM = (catalogue.CONFLICT, catalogue.CAPACITY)
 
@@ -46,6 +60,20 @@ ROUTES: tuple[Route, ...] = (
           status=204, versioned=True, problems=_STATE, note="Refused while a channel on air has it on program or as backup."),
     Route("POST", f"{_FEED}/key", STAFF, "Give a feed a new stream key", feeds.rotate_feed_key, "feeds",
           response=wire.FeedCreated, versioned=True, problems=(catalogue.INVALID,), note="The former key is refused from now on."),
+    # --- recordings of feeds
+    Route("GET", "/isos", STAFF, "List recordings of feeds", isos.list_isos, "isos",
+          query=wire_isos.IsoQuery, response=wire_isos.IsoPage),
+    Route("POST", "/isos", STAFF, "Record a feed as it comes", isos.create_iso, "isos",
+          body=wire_isos.IsoCreate, response=wire_isos.Iso, status=201, problems=_STATE,
+          note="Nothing is transcoded. Idempotent: the recording of the feed that runs is returned."),
+    Route("GET", _ISO, STAFF, "Get a recording of a feed", isos.get_iso, "isos", response=wire_isos.Iso),
+    Route("POST", f"{_ISO}/stop", STAFF, "End a recording of a feed", isos.stop_iso, "isos",
+          response=wire_isos.Iso, note="Idempotent."),
+    Route("DELETE", _ISO, STAFF, "Delete a recording of a feed that has ended", isos.delete_iso, "isos",
+          status=204, problems=_STATE),
+    Route("GET", f"{_ISO}/parts/{{number}}", STAFF, "Download a part of a recording of a feed", isos.download_iso_part,
+          "isos", media="video/matroska", problems=(catalogue.RANGE,),
+          note="Also while it grows: as far as it is. Single byte ranges are served."),
     # --- shows
     Route("GET", "/shows", None, "List shows", shows.list_shows, "shows", query=wire.ShowQuery, response=wire.ShowPage,
           note="With `state=draft`: what is planned."),

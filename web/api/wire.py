@@ -421,8 +421,9 @@ class Storage(Wire):
     tape: int = Field(description="All that is on tape, recordings included.")
     recordings: int = Field(description="What recordings keep of the tape.")
     exports: int = Field(description="MP4 files.")
+    isos: int = Field(description="Recordings of feeds.")
     min_free: int = Field(
-        description="Below so much free space tape, then ended recordings, are let go; 0: never."
+        description="Below so much free space tape, then ended recordings of feeds, then ended recordings, are let go; 0: never."
     )
 
 

@@ -25,8 +25,9 @@ async def serve_stored(
     content_type: str,
     filename: str,
     timeout: float,
+    growing: bool = False,
 ) -> web.StreamResponse:
-    """Answer with an object of the store or one range of it. A client that takes longer than `timeout` seconds for
+    """Answer with an object of the store or one range of it; of one that is `growing`, with what `size` bytes of it are. A client that takes longer than `timeout` seconds for
     one piece is dropped.
     """
     wanted = request.headers.get("Range") if "If-Range" not in request.headers else None
@@ -37,7 +38,7 @@ async def serve_stored(
     start, end = span or (0, size)
     headers = {
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=3600",
+        "Cache-Control": "no-store" if growing else "private, max-age=3600",
         "Content-Disposition": f'attachment; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",
     }

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from media.contracts.channels import ChannelView
 from media.contracts.feeds import FeedChanged, FeedDeleted, FeedView, ListFeeds
+from media.contracts.isos import IsoChanged, IsoDeleted, IsoView, ListIsos
 from media.contracts.jobs import JobChanged, JobState, JobView, ListJobs
 from runtime import logs
 from runtime.bus.calls import events
@@ -36,6 +37,8 @@ ENDED_KEPT = 50
 """Ended shows that are told of, the newest: older ones are a matter of paging, by the REST API."""
 FINISHED_KEPT = 50
 """Finished jobs that are told of."""
+ISOS_KEPT = 50
+"""Ended recordings of feeds that are told of, the newest."""
 MOST_SHOWS = 200
 """Live and planned shows that are told of: what one command lists at most."""
 CAUSE = "web.realtime"
@@ -129,6 +132,7 @@ class Source:
         self._channels = channels
         channels.watch(self._hear_channel)
         self._feeds = Followed(hub, topics.feeds, self._list_feeds, _feed_told)
+        self._isos = Followed(hub, topics.isos, self._list_isos, _iso_told, _old_isos)
         self._shows = Followed(hub, topics.shows, self._list_shows, _show_told, _old_shows)
         self._jobs = Followed(hub, topics.jobs, self._list_jobs, _job_told, _old_jobs)
 
@@ -136,6 +140,7 @@ class Source:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._feeds.run(self._bus, FeedChanged, FeedDeleted), name="realtime.feeds")
+            tasks.create_task(self._isos.run(self._bus, IsoChanged, IsoDeleted), name="realtime.isos")
             tasks.create_task(self._shows.run(self._bus, ShowChanged, ShowDeleted), name="realtime.shows")
             tasks.create_task(self._jobs.run(self._bus, JobChanged), name="realtime.jobs")
 
@@ -150,6 +155,9 @@ class Source:
 
     async def _list_feeds(self) -> Mapping[str, FeedView]:
         return {view.id: view for view in (await self._ask(ListFeeds(cause=CAUSE))).feeds}
+
+    async def _list_isos(self) -> Mapping[str, IsoView]:
+        return {view.id: view for view in (await self._ask(ListIsos(cause=CAUSE))).isos}
 
     async def _list_shows(self) -> Mapping[str, ShowView]:
         found: dict[str, ShowView] = {}
@@ -172,6 +180,20 @@ def _feed_told(event: Event) -> Told[FeedView]:
         return event.feed.id, event.feed
     assert isinstance(event, FeedDeleted)
     return event.feed, None
+
+
+def _iso_told(event: Event) -> Told[IsoView]:
+    if isinstance(event, IsoChanged):
+        return event.iso.id, event.iso
+    assert isinstance(event, IsoDeleted)
+    return event.iso, None
+
+
+def _old_isos(views: Mapping[str, IsoView]) -> Iterable[str]:
+    ended = sorted(
+        (view for view in views.values() if view.ended), key=lambda view: view.started, reverse=True
+    )
+    return [view.id for view in ended[ISOS_KEPT:]]
 
 
 def _show_told(event: Event) -> Told[ShowView]:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from media.contracts.channels import ChannelView
 from web.api.channels import channel_of
 from web.api.feeds import feed_of
+from web.api.isos import iso_of
 from web.api.recordings import job_of
 from web.api.shows import show_of
 from web.api.wire import Wire
@@ -65,11 +66,12 @@ class Topics:
     def __init__(self) -> None:
         self.channels = Topic("channels", (None, _channel_outside), (Role.HOST, _channel_inside))
         self.feeds = Topic("feeds", (Role.HOST, feed_of))
+        self.isos = Topic("isos", (Role.STAFF, iso_of))
         self.shows = Topic("shows", (None, show_of))
         self.jobs = Topic("jobs", (Role.HOST, job_of))
         self.sources: Topic[Freshness] = Topic("sources", (None, lambda freshness: freshness))
 
     def boards(self, role: Role | None) -> Mapping[str, Board | None]:
         """By topic, what a caller may see."""
-        every = (self.channels, self.feeds, self.shows, self.jobs, self.sources)
+        every = (self.channels, self.feeds, self.isos, self.shows, self.jobs, self.sources)
         return {topic.name: topic.board(role) for topic in every}

@@ -27,6 +27,7 @@ from media.jobs.storyboards import Storyboards
 from media.model.channel import ChannelSpec, Rung
 from media.model.errors import ConflictError
 from media.model.time import ProgrammeTime
+from media.record.iso.store import MemoryIsoStore
 from media.record.layout import storyboard_key, storyboard_sheet_key
 from media.record.recordings import Recording
 from media.record.retention import Policy, sweep
@@ -213,7 +214,7 @@ async def test_it_goes_with_its_recording(rig: Rig) -> None:
     async def kept() -> list[str]:
         await sweep(
             Policy(), now=wall(), free=None, windows={"main": 60}, index=rig.index,
-            recordings=rig.recordings, store=rig.store,
+            recordings=rig.recordings, store=rig.store, isos=MemoryIsoStore(),
         )  # fmt: skip
         return [key for key, _ in await rig.store.list("exports")]
 

@@ -14,6 +14,8 @@ from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.tape import TapeTrouble
 from media.model.time import ProgrammeTime
 from media.record.gaps import KnownGap, gaps
+from media.record.iso.isos import IsoPart, PartCause, part_key
+from media.record.iso.store import MemoryIsoStore
 from media.record.recorder import Recorder, RecorderLimits
 from media.record.recovery import recover_channel
 from media.record.retention import Policy, sweep
@@ -74,6 +76,7 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
                         index=index,
                         recordings=recordings,
                         store=store,
+                        isos=MemoryIsoStore(),
                     )
                     assert swept.objects >= 4
                     resumed = True
@@ -111,6 +114,7 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
 async def test_a_sweep_lets_go_what_nobody_needs(tmp_path: Path) -> None:
     async with media_database.fresh("sqlite", tmp_path) as database:
         index, recordings = SqlTapeIndex(database.engine), SqlRecordingStore(database.engine)
+        isos = MemoryIsoStore()
         store = ObstoreSegmentStore.local(tmp_path / "tape", fsync=False)
         await index.claim_epoch("main", ANCHOR)
         entries = [entry(n, size=4) for n in range(200)]
@@ -134,6 +138,7 @@ async def test_a_sweep_lets_go_what_nobody_needs(tmp_path: Path) -> None:
                 index=index,
                 recordings=recordings,
                 store=store,
+                isos=isos,
             )
             left = [s.msn for s in await index.between("main", ANCHOR)]
             assert sorted(key for key, _ in await store.list("main")) == sorted(
@@ -156,3 +161,17 @@ async def test_a_sweep_lets_go_what_nobody_needs(tmp_path: Path) -> None:
         assert [r.id for r in await recordings.list()] == ["b"]
         assert [key for key, _ in await store.list("exports")] == ["exports/b.mp4", "exports/v360/1-0.m4s"]
         assert await swept(Policy()) == [*range(50, 60), *range(120, 200)]
+        # Recordings of feeds: files of none go at once, an ended one before a recording that viewers see.
+        for iso in ("i1", "i2"):
+            await isos.start(iso, "cam", now)
+            await isos.put_part(IsoPart(iso, 1, PartCause.START, now, size=50))
+        await isos.stop("i1", now + 1)
+        for iso in ("i1", "i2", "gone"):
+            await store.put(part_key(iso, 1), b"film")
+        assert await swept(Policy(min_free_bytes=100), free=100) == [*range(50, 60), *range(120, 200)]
+        assert [key for key, _ in await store.list("isos")] == [part_key("i1", 1), part_key("i2", 1)]
+        await swept(Policy(min_free_bytes=100), free=70)
+        assert [each.id for each in await isos.list()] == ["i2"]
+        assert [r.id for r in await recordings.list()] == ["b"]
+        await swept(Policy())
+        assert [key for key, _ in await store.list("isos")] == [part_key("i2", 1)]
