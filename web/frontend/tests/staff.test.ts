@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Channel, Show } from "../src/api/client.ts";
 import { catalogues, type StaffKey } from "../src/messages/staff/index.ts";
-import type { Feed } from "../src/realtime/topics.ts";
+import type { Feed, Iso } from "../src/realtime/topics.ts";
 import { addressesOf, loopback } from "../src/staff/addresses.ts";
 import { chosen, concerns, type Known, nextStep, whyNot } from "../src/staff/attention.ts";
 import { hoursLeft, slices } from "../src/staff/disk.ts";
 import { ceiling, drawn, HOLE, joined, type Sample, SPAN } from "../src/staff/graph.ts";
+import { ordered, runningOf, seconds } from "../src/staff/isos.ts";
 import { codeOf } from "../src/staff/qr.ts";
 import { added, type Entry, elapsed, MOST, newest } from "../src/staff/undo.ts";
 import { bits, bytes, roughly } from "../src/staff/units.ts";
@@ -153,12 +154,13 @@ const feed = (changes: Partial<Feed> = {}): Feed =>
     publish_url: "rtmp://10.0.0.5:1935/live",
     ...changes,
   }) as Feed;
-const storage = { total: 1_000, free: 500, tape: 300, recordings: 200, exports: 50, min_free: 100 };
+const storage = { total: 1_000, free: 500, tape: 300, recordings: 200, isos: 20, exports: 50, min_free: 100 };
 const told = (known: Partial<Known>) =>
   concerns({
     channels: [],
     feeds: [],
     shows: [],
+    isos: [],
     storage: null,
     words: (key) => catalogues.ko[key],
     free: String,
@@ -292,7 +294,7 @@ describe("addresses", () => {
 
 describe("the disk", () => {
   it("is the sum of its parts", () => {
-    expect(slices(storage).map(({ bytes: size }) => size)).toEqual([200, 100, 50, 150]);
+    expect(slices(storage).map(({ bytes: size }) => size)).toEqual([200, 20, 100, 50, 130]);
     expect(slices({ ...storage, tape: 900 }).at(-1)?.bytes).toBe(0);
   });
 
@@ -301,5 +303,56 @@ describe("the disk", () => {
     expect(hoursLeft(room, [channel()])).toBeCloseTo(2.22, 2);
     expect(hoursLeft(room, [channel({ on_air: false })])).toBeNull();
     expect(hoursLeft({ ...room, min_free: 4e9 }, [channel()])).toBe(0);
+  });
+});
+
+describe("recordings of feeds", () => {
+  const iso = (id: string, started: string, over: Partial<Iso> = {}): Iso => ({
+    id,
+    feed: "cam",
+    started,
+    ended: null,
+    state: "recording",
+    reason: "",
+    size: 0,
+    duration: 0,
+    part_count: 1,
+    parts: null,
+    gaps: null,
+    ...over,
+  });
+  const ended = (id: string, started: string) =>
+    iso(id, started, { ended: started, state: "ended", duration: 7 });
+  const list = [
+    ended("old", "2026-01-01T00:00:00Z"),
+    ended("new", "2026-03-01T00:00:00Z"),
+    iso("runs", "2026-02-01T00:00:00Z"),
+  ];
+
+  it("are found by their feed while they run", () => {
+    expect(runningOf(list, "cam")?.id).toBe("runs");
+    expect(runningOf(list, "other")).toBeNull();
+    expect(runningOf(list.slice(0, 2), "cam")).toBeNull();
+  });
+
+  it("that run come first, then the newest", () => {
+    expect(ordered(list).map(({ id }) => id)).toEqual(["runs", "new", "old"]);
+  });
+
+  it("count while they run, and then say what there is", () => {
+    const at = Date.parse("2026-02-01T00:01:05Z");
+    expect(seconds(list[2] as Iso, at)).toBe(65);
+    expect(seconds(list[0] as Iso, at)).toBe(7);
+  });
+
+  it("that cannot be written are told with their reason", () => {
+    const failing = iso("i", "2026-02-01T00:00:00Z", {
+      state: "trouble",
+      reason: "the disk: it is nearly full",
+    });
+    expect(told({ isos: [failing] })).toMatchObject([
+      { title: "look.iso", level: "soon", values: { feed: "cam", reason: "the disk: it is nearly full" } },
+    ]);
+    expect(told({ isos: list })).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import { type Channel, get, type Show } from "../api/client.ts";
 import type { components } from "../api/schema.d.ts";
 
 export type Feed = components["schemas"]["Feed"];
+export type Iso = components["schemas"]["Iso"];
 export type Job = components["schemas"]["Job"];
 
 /** Whether the process that owns a topic answers: what is shown of it may be old while `fresh` is false. */
@@ -15,6 +16,8 @@ export interface Topics {
   channels: Channel;
   /** From role `host` up. */
   feeds: Feed;
+  /** From role `staff` up: recordings of feeds, those that run and the newest that ended; without parts and gaps. */
+  isos: Iso;
   /** Live ones, planned ones, and the newest that ended. */
   shows: Show;
   /** From role `host` up: what runs, and the newest that ended. */
@@ -34,6 +37,7 @@ export const REST: Readonly<Record<Topic, Ask | null>> = {
   channels: async (signal) => (await get("/api/v1/channels", { signal, ...PAGE })).items,
   feeds: async (signal) => (await get("/api/v1/feeds", { signal, ...PAGE })).items,
   shows: async (signal) => (await get("/api/v1/shows", { signal, ...PAGE })).items,
+  isos: async (signal) => (await get("/api/v1/isos", { signal, ...PAGE })).items,
   jobs: null,
   sources: null,
 };

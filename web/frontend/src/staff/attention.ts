@@ -3,7 +3,7 @@ import type { Channel, Show } from "../api/client.ts";
 import type { components } from "../api/schema.d.ts";
 import type { Values } from "../messages/index.ts";
 import type { StaffKey } from "../messages/staff/index.ts";
-import type { Feed } from "../realtime/topics.ts";
+import type { Feed, Iso } from "../realtime/topics.ts";
 
 export type Storage = components["schemas"]["Storage"];
 
@@ -24,6 +24,7 @@ export interface Known {
   readonly channels: readonly Channel[];
   readonly feeds: readonly Feed[];
   readonly shows: readonly Show[];
+  readonly isos: readonly Iso[];
   readonly storage: Storage | null;
   /** A text of the catalogue in the reader's language. */
   readonly words: (key: StaffKey) => string;
@@ -59,6 +60,7 @@ export function concerns(known: Known): readonly Concern[] {
     ...known.channels.flatMap((channel) => ofChannel(channel, known)),
     ...known.shows.flatMap((show) => ofShow(show, known.channels)),
     ...known.feeds.flatMap((feed) => ofFeed(feed, known.channels)),
+    ...known.isos.flatMap((iso) => ofIso(iso, known.feeds)),
     ...ofDisk(known),
   ];
   return [...found.filter((each) => each.level === "now"), ...found.filter((each) => each.level === "soon")];
@@ -139,6 +141,21 @@ function ofFeed(feed: Feed, channels: readonly Channel[]): Concern[] {
       next: "look.feed.backup.next",
       values: { ...values, channel: nameOf(backs) },
       href,
+    },
+  ];
+}
+
+function ofIso(iso: Iso, feeds: readonly Feed[]): Concern[] {
+  if (iso.state !== "trouble") return [];
+  const feed = feeds.find((each) => each.id === iso.feed);
+  return [
+    {
+      id: `iso.${iso.id}`,
+      level: "soon",
+      title: "look.iso",
+      next: "look.iso.next",
+      values: { feed: feed === undefined ? iso.feed : nameOf(feed), reason: iso.reason },
+      href: "#isos",
     },
   ];
 }

@@ -3,8 +3,8 @@ import { SvelteMap } from "svelte/reactivity";
 import { ApiError, type Channel, get, type Show } from "../api/client.ts";
 import { language } from "../messages/language.svelte.ts";
 import { s } from "../messages/staff/say.svelte.ts";
-import { type Live, live } from "../realtime/live.svelte.ts";
-import type { Feed, Job } from "../realtime/topics.ts";
+import { Live, live } from "../realtime/live.svelte.ts";
+import type { Feed, Iso, Job } from "../realtime/topics.ts";
 import { session } from "../session/session.svelte.ts";
 import { concerns, type Storage } from "./attention.ts";
 import { joined, type Sample } from "./graph.ts";
@@ -54,6 +54,8 @@ export class Board {
   readonly channels = new Table<Channel>(live("channels"));
   readonly feeds = new Table<Feed>(live("feeds"));
   readonly shows = new Table<Show>(live("shows"));
+  /** Nothing below staff, who alone may see them. */
+  readonly isos = new Table<Iso>(session.may("staff") ? live("isos") : new Live<Iso>());
   readonly jobs = new Table<Job>(live("jobs"));
   readonly #sources = live("sources");
   storage = $state.raw<Storage | null>(null);
@@ -102,6 +104,7 @@ export class Board {
       channels: this.channels.list,
       feeds: this.feeds.list,
       shows: this.shows.list,
+      isos: this.isos.list,
       storage: this.storage,
       words: s,
       free: bytes,

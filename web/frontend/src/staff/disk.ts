@@ -2,7 +2,7 @@ import type { Channel } from "../api/client.ts";
 import type { Storage } from "./attention.ts";
 
 export interface Slice {
-  readonly name: "recordings" | "tape" | "exports" | "other";
+  readonly name: "recordings" | "isos" | "tape" | "exports" | "other";
   readonly bytes: number;
   /** Of the whole disk, 0 to 1. */
   readonly share: number;
@@ -12,9 +12,10 @@ export interface Slice {
 export function slices(storage: Storage): readonly Slice[] {
   const recordings = Math.min(storage.recordings, storage.tape);
   const used = Math.max(0, storage.total - storage.free);
-  const other = Math.max(0, used - storage.tape - storage.exports);
-  const sizes = { recordings, tape: storage.tape - recordings, exports: storage.exports, other };
-  return (["recordings", "tape", "exports", "other"] as const).map((name) => ({
+  const other = Math.max(0, used - storage.tape - storage.isos - storage.exports);
+  const { isos, exports } = storage;
+  const sizes = { recordings, isos, tape: storage.tape - recordings, exports, other };
+  return (["recordings", "isos", "tape", "exports", "other"] as const).map((name) => ({
     name,
     bytes: sizes[name],
     share: storage.total > 0 ? Math.min(1, sizes[name] / storage.total) : 0,
