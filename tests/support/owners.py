@@ -10,7 +10,6 @@ from typing import Any
 
 from media.contracts import channels as ch
 from media.contracts import feeds as fe
-from media.contracts import isos as ic
 from media.contracts import jobs as jo
 from media.contracts import tape as ta
 from media.model.channel import ChannelSpec, ChannelState, Rung
@@ -21,6 +20,7 @@ from runtime.bus.contract import Command, CommandError, Done, Event, Fault
 from runtime.bus.port import Bus
 from studio.contracts import shows as sh
 from studio.contracts.shows import ShowState
+from tests.support.iso_owner import IsoOwner
 
 
 def now() -> int:
@@ -43,7 +43,8 @@ class Owners:
         self.channels: dict[str, ch.ChannelView] = {}
         self.feeds: dict[str, fe.FeedView] = {}
         self.recordings: dict[str, ta.RecordingView] = {}
-        self.isos: dict[str, ic.IsoView] = {}
+        self._isos = IsoOwner(bus)
+        self.isos = self._isos.isos
         self.jobs: dict[str, jo.JobView] = {}
         self.storyboards: list[str] = []
         """Recordings that one was asked for of, in order."""
@@ -75,11 +76,7 @@ class Owners:
             fe.DeleteFeed: self.delete_feed,
             fe.ListFeeds: self.list_feeds,
             fe.GetFeed: self.get_feed,
-            ic.StartIso: self.start_iso,
-            ic.StopIso: self.stop_iso,
-            ic.ListIsos: self.list_isos,
-            ic.GetIso: self.get_iso,
-            ic.DeleteIso: self.delete_iso,
+            **self._isos.handlers(),
             ta.ListRecordings: self.list_recordings,
             ta.GetRecording: self.get_recording,
             ta.DeleteRecording: self.delete_recording,
@@ -274,46 +271,6 @@ class Owners:
 
     async def get_feed(self, command: fe.GetFeed) -> fe.FeedView:
         return self.feed(command.feed)
-
-    # --- recordings of feeds
-
-    def iso(self, name: str) -> ic.IsoView:
-        if name not in self.isos:
-            raise missing(f"recording {name} of a feed")
-        return self.isos[name]
-
-    async def put_iso(self, view: ic.IsoView) -> ic.IsoView:
-        self.isos[view.id] = view
-        await self.tell(ic.IsoChanged(iso=view.model_copy(update={"parts": [], "gaps": []})))
-        return view
-
-    async def start_iso(self, command: ic.StartIso) -> ic.IsoView:
-        for view in self.isos.values():
-            if view.feed == command.feed and not view.ended:
-                return view
-        name = f"i{len(self.isos) + 1}"
-        waiting = ic.IsoView(id=name, feed=command.feed, started=now(), state=ic.IsoState.WAITING)
-        return await self.put_iso(waiting)
-
-    async def stop_iso(self, command: ic.StopIso) -> ic.IsoView:
-        view = self.iso(command.iso)
-        if view.ended:
-            return view
-        return await self.put_iso(view.model_copy(update={"ended": now(), "state": ic.IsoState.ENDED}))
-
-    async def list_isos(self, command: ic.ListIsos) -> ic.IsoList:
-        found = [view for view in self.isos.values() if command.feed in {None, view.feed}]
-        return ic.IsoList(isos=sorted(found, key=lambda view: -view.started))
-
-    async def get_iso(self, command: ic.GetIso) -> ic.IsoView:
-        return self.iso(command.iso)
-
-    async def delete_iso(self, command: ic.DeleteIso) -> Done:
-        if not self.iso(command.iso).ended:
-            raise conflict("the recording runs")
-        del self.isos[command.iso]
-        await self.tell(ic.IsoDeleted(iso=command.iso))
-        return Done()
 
     # --- recordings and jobs
 
