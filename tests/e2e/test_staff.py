@@ -147,13 +147,34 @@ async def test_a_feed_is_made_its_key_is_shown_once_and_it_goes(
         assert (await client.try_api("GET", "/feeds/booth-1"))[0] == 404
 
 
+async def test_a_feed_is_recorded_its_file_fetched_and_deleted(
+    product: Product, client: Client, chrome: Browser
+) -> None:
+    async with room(product, chrome) as page:
+        row, isos = page.locator("#feed-pattern"), page.locator("#isos")
+        await row.get_by_role("button", name="입력 녹화 시작").click()
+        await expect(row).to_contain_text("녹화 중", timeout=SLOW)
+        await expect(isos).to_contain_text("녹화 중", timeout=SLOW)
+        await row.get_by_role("button", name="입력 녹화 끝내기").click()
+        await expect(isos).to_contain_text("녹화 끝", timeout=SLOW)
+        await isos.get_by_role("button", name="파일 1개 보기").click()
+        link = isos.get_by_role("link", name="받기")
+        await expect(link).to_contain_text("MKV")
+        answer = await page.request.get(f"{product.url}{await link.get_attribute('href')}")
+        assert answer.headers["content-type"] == "video/matroska"
+        assert (await answer.body())[:4] == b"\x1a\x45\xdf\xa3"
+        await isos.get_by_role("button", name="입력 녹화 지우기").click()
+        await page.get_by_role("button", name="지금 하기").click()
+        await expect(isos).to_contain_text("녹화한 입력이 없습니다", timeout=SLOW)
+
+
 @pytest.mark.parametrize("size", ["100 %", "200 %"])
 async def test_it_fits_a_phone_and_assistive_technology(
     product: Product, client: Client, chrome: Browser, size: str
 ) -> None:
     await client.program("main", "pattern")
     async with room(product, chrome, **PHONE) as page:
-        await page.locator("#feed-pattern").get_by_role("button").click()
+        await page.locator("#feed-pattern").get_by_role("button", name="의 주소와 설정").click()
         await page.get_by_role("button", name="새 방송").click()
         if size == "200 %":
             await page.evaluate("document.documentElement.style.fontSize = '200%'")

@@ -13,12 +13,14 @@ import pytest
 from tests.conformance.collect import collect
 from tests.conformance.media_checks import check
 from tests.support.ffmpeg_sender import ffmpeg, publishing
+from tests.support.iso import packets_of
 from tests.support.product import SMALL, Product, Seed, newest
 from tests.support.rtsp_server import Habits, RtspServer
 from tests.support.watching import watch
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
 SRT_PORT = 19_710
+FEEDS = ("pattern", "desk", "door")
 
 
 async def test_a_camera_and_an_srt_sender_are_swapped_without_a_seam(tmp_path: Path) -> None:
@@ -43,6 +45,7 @@ async def test_a_camera_and_an_srt_sender_are_swapped_without_a_seam(tmp_path: P
                 async with publishing(made["publish_url"], "green", form="mpegts"):
                     await client.state("desk", "live")
                     await client.state("door", "live")
+                    isos = {feed: (await client.api("POST", "/isos", {"feed": feed}))["id"] for feed in FEEDS}
                     await client.program("main", "door", "desk")
                     await client.picture("main", "door")
                     since, _ = newest(await client.playlist("main", "v180"))
@@ -59,12 +62,27 @@ async def test_a_camera_and_an_srt_sender_are_swapped_without_a_seam(tmp_path: P
                             os.kill(pid, signal.SIGKILL)  # both receivers at once
                     await client.state("door", "live", within=30)
                     recording = await collecting
+                    recorded = {
+                        feed: await client.api("POST", f"/isos/{iso}/stop") for feed, iso in isos.items()
+                    }
                 assert not check(recording)
                 for answer in recording.answers[-3:]:
                     assert "EXT-X-DISCONTINUITY\n" not in answer.text
                 watched = watch(recording, since=since)
                 assert len(watched.flashes) >= 2
                 assert len(watched.beeps) >= 2
+                # Meanwhile all were recorded as they came; what was lost and came back is in files of its own.
+                assert [len(recorded[feed]["parts"]) for feed in FEEDS] == [1, 2, 3]
+                for feed, iso in recorded.items():
+                    for part in iso["parts"]:
+                        status, film = await client.get_as_staff(part["url"])
+                        assert (status, len(film)) == (200, part["size"])
+                        kinds = {kind for kind, _, _ in packets_of(film)}
+                        assert kinds == {"video", *(["audio"] if part["audio"] else [])}
+                    on_main = [
+                        p for part in iso["parts"] for p in part["placements"] if p["channel"] == "main"
+                    ]
+                    assert on_main or feed == "pattern"
                 log = (product.folder / "serve.log").read_text(encoding="utf-8")
                 for secret in (made["stream_key"], "p@ss word", "p%40ss"):
                     assert secret not in log

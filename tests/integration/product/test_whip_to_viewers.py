@@ -14,6 +14,7 @@ from tests.conformance.collect import collect
 from tests.conformance.media_checks import check
 from tests.support.browser import browser
 from tests.support.ffmpeg_sender import ffmpeg
+from tests.support.iso import packets_of
 from tests.support.media import ClipSpec, clip_file
 from tests.support.parts import chromium
 from tests.support.product import SMALL, Client, Product, newest, until
@@ -123,6 +124,7 @@ async def test_ffmpeg_by_whip_is_seen_and_heard_in_step(product: Product, client
     feed = await a_feed(client)
     async with ffmpeg_publishing(feed):
         await client.state(feed["id"], "live")
+        iso = await client.api("POST", "/isos", {"feed": feed["id"]})
         await client.program("main", feed["id"])
         await client.picture("main", feed["id"])
         since = newest(await client.playlist("main", "v180"))[0] + 1
@@ -130,6 +132,10 @@ async def test_ffmpeg_by_whip_is_seen_and_heard_in_step(product: Product, client
         view = await client.feed(feed["id"])
         assert (view["video_codec"], view["audio_codec"]) == ("h264", "opus")
         assert (view["width"], view["height"]) == (320, 180)
+        (part,) = (await client.api("POST", f"/isos/{iso['id']}/stop"))["parts"]
+        assert (part["video"], part["audio"], part["width"]) == ("h264", "opus", 320)
+        film = (await client.get_as_staff(part["url"]))[1]
+        assert {kind for kind, _, _ in packets_of(film)} == {"video", "audio"}
     assert not check(recording)
     watched = watch(recording, since=since)
     assert len(watched.offsets) >= 3, watched
@@ -156,9 +162,14 @@ async def test_chromium_by_whip_is_on_program(product: Product, client: Client) 
             )
 
         await until(known, 20, "both tracks of the browser")
+        iso = await client.api("POST", "/isos", {"feed": feed["id"]})
         await client.program("main", feed["id"])
         await client.picture("main", feed["id"])
         assert "Chrome" in (await client.feed(feed["id"]))["peer"]
+        parts = (await client.api("POST", f"/isos/{iso['id']}/stop"))["parts"]
+        film = (await client.get_as_staff(parts[0]["url"]))[1]
+        assert parts[0]["video"] in {"h264", "vp8"}
+        assert {kind for kind, _, _ in packets_of(film)} == {"video", "audio"}
         status, trickled = await page.evaluate(_LEAVE)
         assert status == 200
         assert set(trickled) <= {204}
