@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -66,3 +68,39 @@ def test_a_bug_in_a_decoder_is_told_and_the_next_keyframe_begins_anew(
     finally:
         thread.close()
         thread._thread.join(5)
+
+
+class Script:
+    """A tap that gives what it was made with, and then nothing."""
+
+    def __init__(self, *items: EncodedPacket) -> None:
+        self._items = items
+        self.given = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[EncodedPacket]:
+        for item in self._items:
+            yield item
+        self.given.set()
+        await asyncio.Event().wait()
+
+
+async def test_the_way_from_the_senders_clock_is_not_told_right_after_it_jumped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def at(pts: int) -> EncodedPacket:
+        return EncodedPacket(MediaKind.VIDEO, pts, pts, False, b"x", pts)
+
+    def jumped(pts: int) -> EncodedPacket:
+        return EncodedPacket(MediaKind.VIDEO, pts - 50_000_000, pts - 50_000_000, False, b"x", pts)
+
+    for items, shift in (((at(0), at(33_333)), 0), ((at(0), jumped(33_333)), 50_000_000)):
+        tap = Script(*items)
+        taken = subject.FeedInput("cam", cast("Any", tap), cast("Any", MixerInput()))
+        running = asyncio.create_task(taken.run())
+        await tap.given.wait()
+        assert taken.shift == (None if shift else 0)
+        monkeypatch.setattr(subject, "JUMPED", 0.0)
+        assert taken.shift == shift
+        monkeypatch.undo()
+        running.cancel()
+        await asyncio.wait([running])
