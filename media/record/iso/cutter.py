@@ -41,6 +41,8 @@ class Begin:
 
     tracks: tuple[TrackHeader, ...]
     cause: PartCause
+    arrived: int
+    """Unix microseconds at which its first picture came; 0 where unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,7 @@ class Cutter:
             return []
         self.trouble = ""
         self._part = _Part(first.pts, tracks, record, decoded=first.dts)
-        done: list[Action] = [Begin(tuple(described), self._cause)]
+        done: list[Action] = [Begin(tuple(described), self._cause, first.arrived)]
         for packet in waiting:
             done += self._put(packet, self._part)
         return done

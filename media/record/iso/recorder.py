@@ -170,11 +170,12 @@ class IsoRecorder:
 
     def _begin(self, begin: Begin) -> None:
         self._number += 1
-        now = wall()
-        part = IsoPart(self.iso.id, self._number, begin.cause, now, **tracks_of(begin.tracks))  # type: ignore[arg-type]  # keyed by its fields
+        # What is joined came some time ago: the newest keyframe is given first.
+        started = begin.arrived or wall()
+        part = IsoPart(self.iso.id, self._number, begin.cause, started, **tracks_of(begin.tracks))  # type: ignore[arg-type]  # keyed by its fields
         path = self._root / part_key(self.iso.id, self._number)
         written = self._writer.begin(
-            path, begin.tracks, number=self._number, started=now, title=self.iso.feed
+            path, begin.tracks, number=self._number, started=started, title=self.iso.feed
         )
         self._live[self._number] = _Live(part, Placing(), written)
         log.info(

@@ -25,6 +25,7 @@ SPEC = ClipSpec(seconds=2, gop=15)
 class Cut:
     tracks: tuple[TrackHeader, ...]
     cause: PartCause
+    arrived: int
     blocks: list[Block] = field(default_factory=list)
     closed: bool = False
 
@@ -38,7 +39,7 @@ def cut(items: Iterable[Item], cutter: Cutter | None = None) -> list[Cut]:
     for item in items:
         for action in cutter.take(item):
             if isinstance(action, Begin):
-                parts.append(Cut(action.tracks, action.cause))
+                parts.append(Cut(action.tracks, action.cause, action.arrived))
             elif isinstance(action, Put):
                 parts[-1].blocks.append(action.block)
             else:
@@ -52,6 +53,7 @@ def test_everything_that_came_is_in_the_part_bit_for_bit() -> None:
     (part,) = cut(script(clip))
     assert part.tracks == clip.headers
     assert part.cause is PartCause.START
+    assert part.arrived == WALL
     assert [b.data for b in part.blocks] == [p.data for p in clip.packets]
     assert [b.time for b in part.blocks] == [p.pts for p in clip.packets]
     assert not part.closed
