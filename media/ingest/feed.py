@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from media.ingest.describe import with_size
+from media.ingest.discipline import ClockDiscipline
 from media.ingest.ring import GopRing
 from media.ingest.status import StatusMachine
 from media.model.errors import ConflictError
-from media.model.feed import FeedPhase, FeedSpec, FeedStatus, SecondPublisher
-from media.model.tracks import EncodedPacket, TrackHeader
+from media.model.feed import FeedKind, FeedPhase, FeedSpec, FeedStatus, SecondPublisher
+from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.clock import Clock, SystemClock
 
 LIVE_REPORT = 2.0
 """Seconds between reports of a live feed's rates."""
+_STRANGERS = frozenset({FeedKind.RTSP, FeedKind.SRT, FeedKind.RTMP})
+"""Kinds whose clock is the sender's word alone: browsers report theirs (`media.ingest.whip.clock`), files and patterns are
+sent by our own."""
 
 
 class Listener(Protocol):
@@ -49,6 +53,8 @@ class Feed:
         self.spec = spec
         self.ring = ring or GopRing()
         self.listeners: set[Listener] = set()
+        self.discipline = ClockDiscipline() if spec.kind in _STRANGERS else None
+        """What holds its clock to real time, where that is needed."""
         self._machine = StatusMachine()
         self._clock = clock or SystemClock()
         self._on_change = on_change
@@ -99,6 +105,8 @@ class Feed:
     def take_connecting(self, peer: str) -> None:
         """A sender is there."""
         self.ring.clear()
+        if self.discipline is not None:
+            self.discipline.restart()
         self._machine.connecting(peer, self._clock.wall())
         self._phase_changed()
 
@@ -109,6 +117,8 @@ class Feed:
     def take_header(self, header: TrackHeader) -> None:
         """A track's parameters."""
         header = with_size(header)
+        if self.discipline is not None:
+            self.discipline.header(header)
         self.ring.header(header)
         self._machine.header(header)
         for listener in self.listeners:
@@ -116,6 +126,9 @@ class Feed:
 
     def take_packet(self, packet: EncodedPacket) -> None:
         """One access unit."""
+        if self.discipline is not None:
+            packet = self.discipline.take(packet)
+            self._machine.remark(_said(self.discipline.rates))
         self.ring.packet(packet)
         before = self.status.phase
         self._machine.unit(packet, self._clock.monotonic(), self._clock.wall())
@@ -145,6 +158,17 @@ class Feed:
         for listener in self.listeners:
             listener.status(self.status)
         self._on_change(self, True)  # noqa: FBT003 - as above
+
+
+def _said(rates: Mapping[MediaKind, float]) -> str:
+    """What staff are told of clocks that run wrong; empty where all run right."""
+    if not rates:
+        return ""
+    what = " and ".join(
+        {MediaKind.VIDEO: "picture", MediaKind.AUDIO: "sound"}[kind] for kind in sorted(rates)
+    )
+    rate = rates.get(MediaKind.VIDEO, max(rates.values()))
+    return f"the sender's clock runs at {rate:.2g} times real time: its {what} follow by when they arrive"
 
 
 class Publication:

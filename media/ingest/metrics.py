@@ -11,6 +11,7 @@ from media.ingest.feeds import FeedRegistry
 from media.ingest.rtmp.server import RtmpServer
 from media.ingest.whip.server import WhipServer
 from media.model.feed import FeedPhase
+from media.model.tracks import MediaKind
 from runtime.figures import Figures, counter, gauge
 
 
@@ -110,6 +111,7 @@ def _webrtc(whip: WhipServer) -> Iterator[Metric]:
 
 def _feeds(registry: FeedRegistry) -> Iterator[Metric]:
     feeds = {(feed.spec.id,): feed for feed in registry.feeds}
+    clocks = {key: feed.discipline for key, feed in feeds.items() if feed.discipline is not None}
     yield gauge(
         "gachi_ingest_feeds",
         "Feeds by phase.",
@@ -132,6 +134,23 @@ def _feeds(registry: FeedRegistry) -> Iterator[Metric]:
         "gachi_feed_frame_rate_hertz",
         "Frames per second of the feed over the last two seconds, by its own clock.",
         {key: feed.status.frame_rate for key, feed in feeds.items()},
+        "feed",
+    )
+    yield gauge(
+        "gachi_feed_clock_ratio",
+        "How fast the feed's clock runs against real time, where it runs wrong and units are placed by their arrival; else 1.",
+        {
+            (*key, kind.value): rates.get(kind, 1.0)
+            for key, rates in ((key, each.rates) for key, each in clocks.items())
+            for kind in MediaKind
+        },
+        "feed",
+        "track",
+    )
+    yield counter(
+        "gachi_feed_clock_corrections_total",
+        "Times that a feed's clock was found to run wrong.",
+        {key: each.corrections for key, each in clocks.items()},
         "feed",
     )
     yield gauge(

@@ -69,6 +69,11 @@ class StatusMachine:
         if self.status.phase is not FeedPhase.LIVE:
             self._go(FeedPhase.LIVE, "", wall)
 
+    def remark(self, reason: str) -> None:
+        """What is wrong with a sender although its media flows; empty where nothing is."""
+        if self.status.phase is FeedPhase.LIVE and reason != self.status.reason:
+            self.status = replace(self.status, reason=reason)
+
     def lost(self, reason: str, wall: int) -> None:
         """The sender went away."""
         self._gone(FeedPhase.LOST, reason, wall)

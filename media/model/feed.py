@@ -65,7 +65,7 @@ class FeedStatus:
 
     phase: FeedPhase = FeedPhase.IDLE
     reason: str = ""
-    """Why the phase is what it is, in words for staff; empty while live or idle."""
+    """Why the phase is what it is, in words for staff. Empty while idle, and while live unless its clock runs wrong."""
     video_codec: str = ""
     audio_codec: str = ""
     width: int = 0

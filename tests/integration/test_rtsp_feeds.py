@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
-from media.contracts.feeds import CreateFeed, DeleteFeed, FeedChanged, UpdateFeed
+from media.contracts.feeds import CreateFeed, DeleteFeed, FeedChanged, FeedView, UpdateFeed
 from media.ingest.store import MemoryFeedStore
 from media.model.feed import FeedKind, FeedPhase
 from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
@@ -21,7 +21,7 @@ from runtime.bus.calls import call, events
 from runtime.bus.contract import CommandError
 from runtime.bus.local import LocalBus
 from tests.support.ffmpeg_sender import ffmpeg
-from tests.support.ingest import SECOND, arrives, collect, ingest, receivers, settings, undisturbed
+from tests.support.ingest import SECOND, arrives, becomes, collect, ingest, receivers, settings, undisturbed
 from tests.support.rtsp_server import Habits, RtspServer
 
 PASSWORD = "p@ss:w/rd 'quoted'"
@@ -47,7 +47,7 @@ async def pull(bus: LocalBus, url: str, **options: str) -> None:
     await call(bus, CreateFeed(feed="cam", kind=FeedKind.RTSP, options={"url": url, **options}))
 
 
-def check_media(got: list[TrackHeader | EncodedPacket], clock: float = 1.0) -> None:
+def check_media(got: list[TrackHeader | EncodedPacket]) -> None:
     """Every picture and sound decodes, from the first keyframe on."""
     headers = {each.kind: each for each in got if isinstance(each, TrackHeader)}
     video, audio = VideoDecoder(headers[MediaKind.VIDEO]), AudioDecoder(headers[MediaKind.AUDIO])
@@ -64,7 +64,7 @@ def check_media(got: list[TrackHeader | EncodedPacket], clock: float = 1.0) -> N
     assert heard
     assert (video.errors, audio.errors) == (0, 0)
     steps = [later.pts - former.pts for former, later in pairwise(pictures[1:])]
-    assert all(33_000 <= step / clock <= 34_000 for step in steps), steps
+    assert all(33_000 <= step <= 34_000 for step in steps), steps
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -170,8 +170,8 @@ async def test_only_hosts_of_the_settings_may_be_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "habits",
-    [Habits(claims_rate=120.0), Habits(claims_rate=1.0), Habits(clock=1.5)],
-    ids=["claims 120", "claims 1", "clock runs fast"],
+    [Habits(claims_rate=120.0), Habits(claims_rate=1.0)],
+    ids=["claims 120", "claims 1"],
 )
 async def test_a_camera_that_lies_about_its_rate_is_passed_on_as_it_is(
     tmp_path: Path, habits: Habits
@@ -179,4 +179,20 @@ async def test_a_camera_that_lies_about_its_rate_is_passed_on_as_it_is(
     async with RtspServer(habits) as camera, pulling(tmp_path) as bus:
         await pull(bus, camera.url())
         await arrives(bus, "cam", FeedPhase.LIVE)
-        check_media(await collect(settings(tmp_path), "cam", 2 * SECOND), habits.clock)
+        check_media(await collect(settings(tmp_path), "cam", 2 * SECOND))
+
+
+async def test_a_camera_whose_clock_runs_fast_is_placed_by_arrival_and_told(tmp_path: Path) -> None:
+    async with RtspServer(Habits(clock=1.5)) as camera, pulling(tmp_path) as bus:
+        await pull(bus, camera.url())
+
+        def told(view: FeedView) -> bool:
+            return view.phase is FeedPhase.LIVE and "clock runs at 1.5 times real time" in view.reason
+
+        await becomes(bus, "cam", told, 20, "told of its clock")
+        got = await collect(settings(tmp_path), "cam", 3 * SECOND)
+        packets = [each for each in got if isinstance(each, EncodedPacket)]
+        for kind, usual in ((MediaKind.VIDEO, 33_333), (MediaKind.AUDIO, 21_333)):
+            track = [each for each in packets if each.kind is kind][-40:]
+            step = (track[-1].pts - track[0].pts) / (len(track) - 1)
+            assert step == pytest.approx(usual, rel=0.1), kind

@@ -3,7 +3,7 @@ import type { Channel, Show } from "../src/api/client.ts";
 import { catalogues, type StaffKey } from "../src/messages/staff/index.ts";
 import type { Feed, Iso } from "../src/realtime/topics.ts";
 import { addressesOf, loopback } from "../src/staff/addresses.ts";
-import { chosen, concerns, type Known, nextStep, whyNot } from "../src/staff/attention.ts";
+import { chosen, concerns, type Known, nextStep, said, whyNot } from "../src/staff/attention.ts";
 import { hoursLeft, slices } from "../src/staff/disk.ts";
 import { ceiling, drawn, HOLE, joined, type Sample, SPAN } from "../src/staff/graph.ts";
 import { ordered, runningOf, seconds } from "../src/staff/isos.ts";
@@ -246,6 +246,16 @@ describe("words for states", () => {
     // A worker's first picture comes without a reason.
     expect(whyNot(channel({ picture: "slate" }), "카메라")?.key).toBe("channel.why.waiting");
     expect(whyNot(channel({ picture: "spare" }), "카메라")?.key).toBe("channel.why.backup");
+  });
+
+  it("say what the server says of a feed, and of a wrong clock in the reader's own language", () => {
+    expect(said({ reason: "" })).toBeNull();
+    expect(said({ reason: "nobody knows the name of the camera" })).toEqual({
+      key: "feed.said",
+      values: { reason: "nobody knows the name of the camera" },
+    });
+    const reason = "the sender's clock runs at 1.5 times real time: its picture follow by when they arrive";
+    expect(said({ reason })).toEqual({ key: "feed.clock", values: { rate: "1.5" } });
   });
 
   it("name the next step for who pushes and for what is fetched", () => {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from media.ingest.feed import Feed
@@ -55,6 +57,10 @@ class World:
         self.publication.connecting("10.0.0.1:5")
         self.publication.header(VIDEO)
 
+    def publish_again(self) -> None:
+        self.publication.lost("it went away")
+        self.publish()
+
 
 def test_a_feed_goes_live_stalls_returns_and_is_lost() -> None:
     world = World()
@@ -78,6 +84,24 @@ def test_a_feed_goes_live_stalls_returns_and_is_lost() -> None:
     assert world.changes[-1].reason == "the sender closed the connection"
     assert [each.since for each in world.changes] == sorted(each.since for each in world.changes)
     assert len(world.feed.ring) == 0
+
+
+def test_a_clock_that_runs_wrong_is_told_while_it_does_and_mended_for_all_who_listen() -> None:
+    world = World()
+    world.publish()
+    start = world.clock.wall()
+    for number in range(150):  # stamped for 25 a second, and 10 come
+        sent = frame(number * 40_000, key=number % 25 == 0)
+        world.publication.packet(replace(sent, arrived=start + number * 100_000))
+        world.clock.advance(0.1)
+        world.feed.tick()
+    assert world.feed.status.phase is FeedPhase.LIVE
+    assert world.feed.status.reason.startswith("the sender's clock runs at 0.4 times real time: its picture ")
+    assert world.feed.status.frame_rate == pytest.approx(10, abs=0.5)
+    assert world.feed.discipline
+    assert world.feed.discipline.corrections == 1
+    world.publish_again()
+    assert world.feed.status.reason == ""
 
 
 def test_a_second_publisher_is_refused_while_the_first_is_live() -> None:

@@ -196,6 +196,15 @@ export function nextStep(feed: Feed): StaffKey | null {
   }
 }
 
+const CLOCK = /clock runs at (\S+) times real time/;
+
+/** What the server says of a feed, in the reader's language where its words are known; null where it says nothing. */
+export function said(feed: Pick<Feed, "reason">): { key: StaffKey; values: Values } | null {
+  const clock = CLOCK.exec(feed.reason);
+  if (clock) return { key: "feed.clock", values: { rate: clock[1] ?? "" } };
+  return feed.reason === "" ? null : { key: "feed.said", values: { reason: feed.reason } };
+}
+
 /**
  * What is on program once `feed` is chosen. A feed cannot be its own backup: when the backup is put on air, what it
  * takes the place of stands by for it.

@@ -161,6 +161,8 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "feed.next.failed.push": "Mend the sender’s settings (H.264, AAC), then stream again.",
   "feed.next.failed.pull": "Mend the feed’s settings, or delete it and make it again.",
   "feed.said": "The server says: {reason}",
+  "feed.clock":
+    "The sender's clock runs at {rate} times real time. It is played by when it arrives, but set that device's clock or frame rate right.",
   "feed.none": "There are no feeds yet",
   "feed.none.hint": "Make a place for a camera, a phone or an encoder first.",
   "feed.new": "New feed",

@@ -160,6 +160,8 @@ export const ko = {
   "feed.next.failed.push": "보내는 쪽 설정(H.264, AAC)을 고친 뒤 다시 송출하세요.",
   "feed.next.failed.pull": "입력의 설정을 고치거나 지우고 다시 만드세요.",
   "feed.said": "서버의 말: {reason}",
+  "feed.clock":
+    "보내는 쪽 시계가 실제의 {rate}배로 갑니다. 도착한 때에 맞춰 이어 가지만, 그 장비의 시계나 프레임 설정을 고쳐 주세요.",
   "feed.none": "아직 입력이 없습니다",
   "feed.none.hint": "카메라, 휴대폰, 인코더가 들어올 자리를 먼저 만드세요.",
   "feed.new": "새 입력",
