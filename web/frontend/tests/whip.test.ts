@@ -5,7 +5,11 @@ import {
   GATHER,
   HOPE,
   iceServers,
+  LISTEN,
   preferred,
+  QUIET,
+  REPLY,
+  received,
   startingAt,
   troubleOf,
   WhipError,
@@ -29,6 +33,15 @@ class FakePeer {
   configuration: RTCConfiguration = {};
   preferences: unknown[] = [];
   closed = false;
+  /** What the browser counted; a rise each look while `heard`. */
+  bytes = 1_000;
+  heard = true;
+  counts = true;
+  getStats() {
+    if (this.heard) this.bytes += 100;
+    const entries = this.counts ? [{ type: "candidate-pair", bytesReceived: this.bytes }] : [];
+    return Promise.resolve(new Map(entries.map((entry, at) => [String(at), entry])));
+  }
   senders: { track: { kind: string }; parameters: { encodings: { maxBitrate?: number }[] } }[] = [];
 
   addTransceiver(track: { kind: string }, init: { direction: string }) {
@@ -241,6 +254,110 @@ describe("a connection", () => {
     await WhipSession.open(options(usual));
     peer.become("failed");
     expect(told).toEqual(["path"]);
+  });
+});
+
+describe("a server that falls silent", () => {
+  const patches = () => sent.filter(({ method }) => method === "PATCH");
+  const answering = (status: () => number) => (request: Request) =>
+    request.method === "POST" ? created() : new Response(null, { status: status() });
+
+  async function live(answer: (request: Request) => Response | Promise<Response>): Promise<WhipSession> {
+    const session = await WhipSession.open(options(answer));
+    peer.become("connected");
+    await vi.advanceTimersByTimeAsync(10 * LISTEN);
+    expect(patches()).toEqual([]);
+    peer.heard = false;
+    return session;
+  }
+
+  it("and knows the session no more is left within three seconds, long before ICE gives up", async () => {
+    await live(answering(() => 404));
+    await vi.advanceTimersByTimeAsync(QUIET - LISTEN);
+    expect(patches()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(2 * LISTEN);
+    expect(told).toEqual(["connected", "broke"]);
+    expect(patches()).toHaveLength(1);
+    expect(patches()[0]?.headers["If-Match"]).toBe('"e1"');
+    expect(patches()[0]?.body).not.toContain("a=candidate");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(told).toEqual(["connected", "broke"]);
+    expect(patches()).toHaveLength(1);
+  });
+
+  it("is asked until the part that knows is back", async () => {
+    let status = 503;
+    await live(answering(() => status));
+    await vi.advanceTimersByTimeAsync(QUIET + 4 * LISTEN);
+    expect(told).toEqual(["connected"]);
+    status = 404;
+    await vi.advanceTimersByTimeAsync(LISTEN);
+    expect(told).toEqual(["connected", "broke"]);
+  });
+
+  it("is not waited for at one question", async () => {
+    const base = options(usual);
+    let asked = 0;
+    const never = (signal: AbortSignal | null | undefined) =>
+      new Promise<Response>((_resolve, reject) =>
+        signal?.addEventListener("abort", () => reject(new Error("aborted"))),
+      );
+    await WhipSession.open({
+      ...base,
+      fetch: (url, init) => {
+        if (init?.method !== "PATCH") return base.fetch(url, init);
+        asked++;
+        return never(init.signal);
+      },
+    });
+    peer.become("connected");
+    await vi.advanceTimersByTimeAsync(LISTEN);
+    peer.heard = false;
+    await vi.advanceTimersByTimeAsync(QUIET + 3 * (REPLY + LISTEN));
+    expect(asked).toBeGreaterThanOrEqual(3);
+    expect(told).toEqual(["connected"]);
+  });
+
+  it("but knows the session is let be: media may be on its way again", async () => {
+    await live(answering(() => 204));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(told).toEqual(["connected"]);
+    // Alive by its own word: not asked at every look.
+    expect(patches().length).toBeLessThanOrEqual(30_000 / QUIET);
+    peer.heard = true;
+    sent = [];
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(patches()).toEqual([]);
+  });
+
+  it("is no longer asked where it refuses, or once the session is closed", async () => {
+    const session = await live(answering(() => 401));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(patches()).toHaveLength(1);
+    expect(told).toEqual(["connected"]);
+    session.close();
+    peer = new FakePeer();
+    sent = [];
+    (await live(answering(() => 503))).close();
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(patches()).toEqual([]);
+  });
+
+  it("is left to ICE by browsers that count nothing", async () => {
+    peer.counts = false;
+    await live(answering(() => 404));
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(patches()).toEqual([]);
+    expect(told).toEqual(["connected"]);
+  });
+
+  it("is heard by what any browser counts", () => {
+    const report = new Map<string, unknown>([
+      ["a", { type: "candidate-pair", bytesReceived: 5, responsesReceived: 2 }],
+      ["b", { type: "transport", bytesReceived: 5 }],
+      ["c", { type: "outbound-rtp", bytesReceived: 99 }],
+    ]);
+    expect(received(report as unknown as RTCStatsReport)).toBe(12);
   });
 });
 

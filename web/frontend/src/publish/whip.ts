@@ -37,6 +37,12 @@ export interface WhipOptions {
 export const PATIENCE = 15_000;
 /** A connection that is `disconnected` may find another way for so long (Wi-Fi to mobile), then a new session is faster. */
 export const HOPE = 4_000;
+/** Milliseconds between two looks at whether the server is heard. */
+export const LISTEN = 500;
+/** A server that receives reports every second and a half at the latest (RTCP): once silent for longer, it is asked by HTTP. */
+export const QUIET = 1_750;
+/** Milliseconds for that answer, then it is asked anew: the part of the server that knows may be just starting. */
+export const REPLY = 1_000;
 /** Candidates of so many milliseconds go in one PATCH. */
 export const GATHER = 60;
 /** Milliseconds that a connection outlives its end at most, while the server is told. */
@@ -115,10 +121,25 @@ export function fragment(description: string, candidates: readonly RTCIceCandida
   return [...lines, ...told, ...(done ? ["a=end-of-candidates"] : []), ""].join("\r\n");
 }
 
-async function request(options: WhipOptions, url: string, init: RequestInit): Promise<Response> {
+/** What came from the server so far, media's reports and ICE's answers, by whatever the browser counts; only its rise means something. */
+export function received(report: RTCStatsReport): number {
+  let sum = 0;
+  report.forEach((entry: { type?: string; bytesReceived?: number; responsesReceived?: number }) => {
+    if (entry.type === "candidate-pair") sum += (entry.bytesReceived ?? 0) + (entry.responsesReceived ?? 0);
+    if (entry.type === "transport") sum += entry.bytesReceived ?? 0;
+  });
+  return sum;
+}
+
+async function request(
+  options: WhipOptions,
+  url: string,
+  init: RequestInit,
+  patience = PATIENCE,
+): Promise<Response> {
   const headers = { Authorization: `Bearer ${options.key}`, ...(init.headers as Record<string, string>) };
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), PATIENCE);
+  const timer = setTimeout(() => late.abort(), patience);
   try {
     return await options.fetch(url, { ...init, headers, signal: late.signal });
   } catch (error) {
@@ -147,6 +168,10 @@ export class WhipSession {
   #gathered = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #hope: ReturnType<typeof setTimeout> | null = null;
+  #listening: ReturnType<typeof setInterval> | null = null;
+  #asking = false;
+  #received = 0;
+  #heardAt = 0;
   #told = false;
   #closed = false;
 
@@ -229,6 +254,7 @@ export class WhipSession {
     if (this.#closed) return;
     this.#closed = true;
     for (const timer of [this.#timer, this.#hope]) if (timer !== null) clearTimeout(timer);
+    this.#deaf();
     const peer = this.#peer;
     peer.onconnectionstatechange = peer.onicecandidate = null;
     const told = this.#location;
@@ -258,12 +284,65 @@ export class WhipSession {
     this.#hope = null;
     if (state === "connected" && !this.#told) {
       this.#told = true;
+      this.#heardAt = performance.now();
+      this.#listening = setInterval(() => void this.#listen(), LISTEN);
       this.#options.onconnected();
     } else if (state === "disconnected") {
       this.#hope = setTimeout(() => this.#options.onbroken("broke"), HOPE);
     } else if (state === "failed" || state === "closed") {
       this.#options.onbroken(this.#told ? "broke" : "path");
     }
+  }
+
+  /**
+   * Asks a server that fell silent whether it still knows the session: a killed server knows none once it is back, and
+   * ICE would take many seconds to find out. Where the network itself is away no answer comes, and ICE decides.
+   */
+  async #listen(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    try {
+      const now = received(await this.#peer.getStats());
+      if (now !== this.#received) {
+        this.#received = now;
+        this.#heardAt = performance.now();
+      }
+      // Browsers that count nothing leave it to ICE.
+      if (this.#received > 0 && performance.now() - this.#heardAt >= QUIET) await this.#ask();
+    } catch {
+      // No statistics, or no way to the server: asked again at the next look.
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  /** A PATCH without candidates (RFC 9725 §4.3.1) changes nothing, and 404 says that the session is no more. */
+  async #ask(): Promise<void> {
+    const description = this.#peer.localDescription?.sdp;
+    if (this.#closed || !this.#trickles || description === undefined) return;
+    const { status } = await request(
+      this.#options,
+      this.#location,
+      this.#patch(description, [], false),
+      REPLY,
+    );
+    if (this.#closed || status >= 500) return;
+    if (status === 404 || status === 410) {
+      this.#deaf();
+      this.#options.onbroken("broke");
+    } else if (status >= 400) this.#deaf();
+    else this.#heardAt = performance.now();
+  }
+
+  #deaf(): void {
+    if (this.#listening !== null) clearInterval(this.#listening);
+    this.#listening = null;
+  }
+
+  #patch(description: string, candidates: readonly RTCIceCandidate[], done: boolean): RequestInit {
+    const headers: Record<string, string> = { "Content-Type": FRAGMENT };
+    if (this.#etag !== null) headers["If-Match"] = this.#etag;
+    return { method: "PATCH", headers, body: fragment(description, candidates, done) };
   }
 
   #found(candidate: RTCIceCandidate | null): void {
@@ -278,11 +357,9 @@ export class WhipSession {
     const candidates = this.#waiting.splice(0);
     const description = this.#peer.localDescription?.sdp;
     if (this.#closed || description === undefined || (candidates.length === 0 && !this.#gathered)) return;
-    const headers: Record<string, string> = { "Content-Type": FRAGMENT };
-    if (this.#etag !== null) headers["If-Match"] = this.#etag;
-    const body = fragment(description, candidates, this.#gathered);
+    const patch = this.#patch(description, candidates, this.#gathered);
     try {
-      const response = await request(this.#options, this.#location, { method: "PATCH", headers, body });
+      const response = await request(this.#options, this.#location, patch);
       // 405 and 501 say that candidates are not taken (§4.3.1); the checks that we send reach the server anyway.
       if (response.status >= 400) this.#trickles = false;
     } catch {
