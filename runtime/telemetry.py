@@ -32,8 +32,10 @@ LAG_WINDOW = 40
 """Looks over which the longest delay is told: ten seconds."""
 LATECOMERS = 0.05
 """Seconds to wait for processes that nobody knows of yet, once all the known ones answered."""
-FORGET_AFTER = 3
+WAIT_FOR = 3
 """Scrapes in a row without an answer after which a process is not waited for any more."""
+FORGET_AFTER = 30
+"""As many after which it is not told of any more either: five minutes at ten seconds, in which an alert may be raised."""
 
 
 class Drops(Collector):
@@ -161,7 +163,7 @@ class Gatherer:
             async with self.bus.subscribe(reply_to, size=1024) as replies:
                 await self.bus.publish(TOPIC, _Ask(reply_to=reply_to).model_dump_json().encode())
                 await self._listen(replies, answers, timeout)
-            self.unanswered += len(self._misses.keys() - answers.keys())
+            self.unanswered += len(self._expected() - answers.keys())
             for process in [*self._misses, *answers]:
                 self._misses[process] = 0 if process in answers else self._misses[process] + 1
             self._misses = {process: count for process, count in self._misses.items() if count < FORGET_AFTER}
@@ -185,10 +187,14 @@ class Gatherer:
                         log.warning("an answer to a scrape makes no sense", error=str(error))
                         continue
                     answers[answer.process] = answer
-                    if self._misses and self._misses.keys() <= answers.keys():
+                    if self._misses and self._expected() <= answers.keys():
                         limit.reschedule(min(end, loop.time() + LATECOMERS))
         except (TimeoutError, StopAsyncIteration):
             return
+
+    def _expected(self) -> set[str]:
+        """Those that answered lately."""
+        return {process for process, misses in self._misses.items() if misses < WAIT_FOR}
 
     def _up(self) -> str:
         registry = CollectorRegistry()

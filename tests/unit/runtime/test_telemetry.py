@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.bus.local import LocalBus
-from runtime.telemetry import LOOP_LAG, Drops, Gatherer, merge, serve_metrics
+from runtime.telemetry import FORGET_AFTER, LOOP_LAG, Drops, Gatherer, merge, serve_metrics
 
 
 @pytest.fixture
@@ -89,8 +89,13 @@ async def test_all_processes_are_on_the_page_and_who_is_gone_is_told(bus: LocalB
             assert page["gachi_process_up", frozenset([("process", "worker-main")])] == 0
             assert page["gachi_process_up", frozenset([("process", "web")])] == 1
         await gatherer.gather(0.2)
+        # From now on nobody waits for it, but it is told of for as long as somebody may need to hear of it.
+        for _ in range(FORGET_AFTER - 5):
+            await gatherer.gather(10)
         page = samples((await gatherer.gather(10)).decode())
         assert page["gachi_scrape_unanswered_total", frozenset()] == 3
+        assert page["gachi_process_up", frozenset([("process", "worker-main")])] == 0
+        page = samples((await gatherer.gather(10)).decode())
         assert ("gachi_process_up", frozenset([("process", "worker-main")])) not in page
 
 
