@@ -33,6 +33,14 @@ for _kind in ("busy", "unavailable"):
     ERRORS.labels(_kind)  # told as 0 from the start
 READS = "gachi_reads"
 """Execution option of connections that only read."""
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""`MetaData`'s naming convention for all rooms' tables: SQLite's batch migrations can only drop what has a name."""
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 30.0
 

@@ -26,14 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from runtime.database import Database, DatabaseUnavailableError
+from runtime.database import NAMING, Database, DatabaseUnavailableError
 from studio.model.errors import ConflictError, NotFoundError, StoreError
 from studio.model.show import Show, ShowState
 
-METADATA = MetaData(
-    # Named constraints: SQLite's batch migrations can only drop what has a name.
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
-)
+METADATA = MetaData(naming_convention=NAMING)
 
 shows = Table(
     "shows",

@@ -10,12 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime.bus.contract import CommandError, Fault
-from runtime.database import Database, DatabaseUnavailableError
+from runtime.database import NAMING, Database, DatabaseUnavailableError
 
-METADATA = MetaData(
-    # Named constraints: SQLite's batch migrations can only drop what has a name.
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
-)
+METADATA = MetaData(naming_convention=NAMING)
 
 tokens = Table(
     "web_tokens",

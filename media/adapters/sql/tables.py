@@ -22,16 +22,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-METADATA = MetaData(
-    # Named constraints: SQLite's batch migrations can only drop what has a name.
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from runtime.database import NAMING
+
+METADATA = MetaData(naming_convention=NAMING)
 
 ID = String(80)
 """Identifiers of ours: lower case letters, digits, hyphens."""
