@@ -8,8 +8,9 @@ time-out (sqlite.org/isolation.html); so keep sessions short. A `reading` sessio
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,13 @@ from typing import Any, Self
 from prometheus_client import Counter
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect, ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -128,6 +135,47 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class DatabaseStore(ABC):
+    """Base of a room's stores: transactions whose failures are told as the room's own error.
+
+    A constraint that refuses (IntegrityError) passes: only the store knows what that means.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @abstractmethod
+    def _unusable(self, reason: str) -> Exception:
+        """The room's error for a database that cannot be used."""
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncSession]:
+        with self._as_ours():
+            async with self._database.session() as session:
+                yield session
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncSession]:
+        with self._as_ours():
+            async with self._database.reading() as session:
+                yield session
+
+    @contextmanager
+    def _as_ours(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (DatabaseUnavailableError, SQLAlchemyError) as error:
+            raise self._unusable(f"the database cannot be used now: {said(error)}") from error
+
+
+def said(error: Exception) -> str:
+    """What a driver says of a failure, in a line: SQLAlchemy's own text goes on with the statement and all its values."""
+    lines = str(error.args[0] if error.args else "").splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 @asynccontextmanager

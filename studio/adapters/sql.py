@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -23,10 +22,9 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import IntegrityError
 
-from runtime.database import NAMING, Database, DatabaseUnavailableError
+from runtime.database import NAMING, DatabaseStore
 from studio.model.errors import ConflictError, NotFoundError, StoreError
 from studio.model.show import Show, ShowState
 
@@ -52,11 +50,11 @@ LIVE = shows.c.state == ShowState.LIVE.value
 Index("ux_shows_live_channel", shows.c.channel, unique=True, sqlite_where=LIVE, postgresql_where=LIVE)
 
 
-class SqlShowStore:
+class SqlShowStore(DatabaseStore):
     """Shows in the table `shows`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def _unusable(self, reason: str) -> StoreError:
+        return StoreError(reason)
 
     async def add(self, show: Show) -> None:
         """See `ShowStore`."""
@@ -115,28 +113,6 @@ class SqlShowStore:
         query = select(shows).where(or_(LIVE, shows.c.pending)).order_by(shows.c.created)
         async with self._reading() as session:
             return [_show(row) for row in (await session.execute(query)).mappings()]
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncSession]:
-        with _told():
-            async with self._database.session() as session:
-                yield session
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncSession]:
-        with _told():
-            async with self._database.reading() as session:
-                yield session
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DatabaseUnavailableError, SQLAlchemyError) as error:
-        raise StoreError(f"the database cannot be used: {error}") from error
 
 
 def _values(show: Show) -> dict[str, object]:

@@ -84,3 +84,12 @@ async def test_a_database_that_fails_is_a_store_error(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path / 'empty.db'}") as database:
         with pytest.raises(StoreError):
             await SqlFeedStore(database.engine).all()
+
+
+async def test_a_secret_is_in_no_word_of_a_database_that_fails(tmp_path: Path) -> None:
+    """SQLAlchemy's own text has the statement's values: a log would keep a camera's password."""
+    async with databases.fresh("sqlite", tmp_path) as database:  # its tables were never made
+        with pytest.raises(StoreError) as failed:
+            await SqlFeedStore(database.engine).add(record("cam-1", "key"))
+    assert "no such table" in str(failed.value)
+    assert "passphrase" not in str(failed.value)

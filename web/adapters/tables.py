@@ -1,16 +1,11 @@
-"""Web's tables, and how its stores open transactions on them."""
+"""Web's tables, and the base of the stores on them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from runtime.bus.contract import CommandError, Fault
-from runtime.database import NAMING, Database, DatabaseUnavailableError
+from runtime.database import NAMING, DatabaseStore
 
 METADATA = MetaData(naming_convention=NAMING)
 
@@ -96,32 +91,8 @@ Index("ix_web_audit_actor", audit.c.actor)
 Index("ix_web_audit_user", audit.c.user)
 
 
-class SqlStore:
+class SqlStore(DatabaseStore):
     """Base of web's stores. A database that cannot be used is told as `Fault.UNAVAILABLE`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncSession]:
-        try:
-            async with self._database.session() as session:
-                yield session
-        except (DatabaseUnavailableError, SQLAlchemyError) as error:
-            raise _unavailable(error) from error
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncSession]:
-        try:
-            async with self._database.reading() as session:
-                yield session
-        except (DatabaseUnavailableError, SQLAlchemyError) as error:
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> CommandError:
-    # What the driver says, in a line: SQLAlchemy's own text goes on with the statement and its values.
-    said = str(error.args[0] if error.args else "").splitlines()
-    return CommandError(
-        Fault.UNAVAILABLE, f"the database cannot be used now: {said[0] if said else type(error).__name__}"
-    )
+    def _unusable(self, reason: str) -> CommandError:
+        return CommandError(Fault.UNAVAILABLE, reason)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from media.model.errors import StoreError
-from runtime.database import READS, DatabaseUnavailableError
+from runtime.database import READS, DatabaseUnavailableError, said
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -25,18 +25,12 @@ async def transaction(engine: AsyncEngine, doing: str) -> AsyncIterator[AsyncCon
         async with engine.begin() as connection:
             yield connection
     except (SQLAlchemyError, DatabaseUnavailableError, OSError) as error:
-        raise StoreError(f"the database failed while {doing}: {_detail(error)}") from error
+        raise StoreError(f"the database failed while {doing}: {said(error)}") from error
 
 
 def reading(engine: AsyncEngine, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
     """The same for reading alone: it never waits for a writer."""
     return transaction(engine.execution_options(**{READS: True}), doing)
-
-
-def _detail(error: Exception) -> str:
-    # SQLAlchemy's own text goes on with the statement and all values bound to it.
-    text = str(error.args[0]) if error.args else ""
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def upsert(connection: AsyncConnection, table: Table) -> sqlite.Insert | postgresql.Insert:

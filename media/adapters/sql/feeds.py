@@ -14,7 +14,7 @@ from media.adapters.sql.tables import feeds
 from media.ingest.store import FeedRecord, key_taken, missing, stale, taken
 from media.model.errors import StoreError
 from media.model.feed import FeedKind, FeedSpec, SecondPublisher
-from runtime.database import DatabaseUnavailableError
+from runtime.database import DatabaseUnavailableError, said
 
 
 class SqlFeedStore:
@@ -66,7 +66,7 @@ class SqlFeedStore:
         except IntegrityError:
             raise
         except (SQLAlchemyError, DatabaseUnavailableError, OSError) as error:
-            raise StoreError(f"the database cannot be used: {error}") from error
+            raise StoreError(f"the database cannot be used now: {said(error)}") from error
 
 
 def _values(record: FeedRecord) -> dict[str, object]:

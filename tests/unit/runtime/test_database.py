@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from runtime.database import ERRORS, Database, DatabaseBusyError, DatabaseUnavailableError
+from runtime.database import ERRORS, Database, DatabaseBusyError, DatabaseStore, DatabaseUnavailableError
 from runtime.migrations import Branch, differences, pending, upgrade
 from tests.support import databases
 
@@ -172,3 +172,31 @@ async def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> No
 def test_other_databases_are_refused() -> None:
     with pytest.raises(ValueError, match="not supported"):
         Database("mysql://localhost/x")
+
+
+class Crates(DatabaseStore):
+    def _unusable(self, reason: str) -> Exception:
+        return LookupError(reason)
+
+    async def add(self, crate: int) -> None:
+        async with self._writing() as session:
+            await session.execute(sa.insert(CRATES).values(id=crate))
+
+    async def count(self) -> int:
+        async with self._reading() as session:
+            return len((await session.execute(sa.select(CRATES))).all())
+
+
+async def test_a_store_tells_its_own_error_in_a_line_and_lets_constraints_pass(database: Database) -> None:
+    store = Crates(database)
+    for doing in (store.add(123_456), store.count()):
+        with pytest.raises(LookupError, match="the database cannot be used now: ") as failed:
+            await doing
+        assert "crates" in str(failed.value)
+        assert "\n" not in str(failed.value)
+        assert "123456" not in str(failed.value)
+    await upgrade(database, [BRANCH])
+    await store.add(1)
+    with pytest.raises(IntegrityError):
+        await store.add(1)
+    assert await store.count() == 1
