@@ -159,6 +159,8 @@ class ClockDiscipline:
         """A track's parameters."""
         if header.kind is MediaKind.AUDIO:
             self._sound = _SoundClock(header)
+            for track in self._tracks.values():
+                track.forget()  # what they were judged by may be another clock now
 
     def take(self, packet: EncodedPacket) -> EncodedPacket:
         """The packet as it is to be passed on. Packets are to come in the order of their arrival."""

@@ -143,6 +143,8 @@ class Feed:
             return
         self._publication = None
         self.ring.clear()
+        if self.discipline is not None:
+            self.discipline.restart()
         if failed:
             self._machine.failed(reason, self._clock.wall())
         else:

@@ -57,10 +57,6 @@ class World:
         self.publication.connecting("10.0.0.1:5")
         self.publication.header(VIDEO)
 
-    def publish_again(self) -> None:
-        self.publication.lost("it went away")
-        self.publish()
-
 
 def test_a_feed_goes_live_stalls_returns_and_is_lost() -> None:
     world = World()
@@ -100,7 +96,9 @@ def test_a_clock_that_runs_wrong_is_told_while_it_does_and_mended_for_all_who_li
     assert world.feed.status.frame_rate == pytest.approx(10, abs=0.5)
     assert world.feed.discipline
     assert world.feed.discipline.corrections == 1
-    world.publish_again()
+    world.publication.lost("it went away")
+    assert world.feed.discipline.rates == {}
+    world.publish()
     assert world.feed.status.reason == ""
 
 
