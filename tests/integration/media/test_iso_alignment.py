@@ -133,7 +133,7 @@ async def recorded(tmp_path: Path) -> tuple[IsoView, Kept, Mapping[int, int], Pa
             open_dir=tmp_path / "open", stored=live.stored, trouble=lambda _: None, gap=lambda _: None,
         )  # fmt: skip
         tape = tasks.create_task(recorder.run())
-        worker.go(EpochStart(live.epoch, anchor, 0), encoders, live, recorder)
+        worker.go(EpochStart(live.epoch, live.epoch, anchor, 0), encoders, live, recorder)
         for _ in range(int(SECONDS)):
             await asyncio.sleep(1.0)
             for placed in worker.placed():
