@@ -106,7 +106,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
     "create_mark",
     "export_show",
   ],
-  recordings: ["delete_recording"],
+  recordings: ["delete_recording", "create_iso", "stop_iso", "delete_iso"],
   users: [
     "create_user",
     "patch_user",
