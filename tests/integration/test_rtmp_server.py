@@ -264,6 +264,24 @@ async def test_reconnects_and_idle_connections_leave_nothing(
         await asyncio.gather(*(writer.wait_closed() for _, writer in idle), return_exceptions=True)
 
 
+async def test_an_encoder_that_reconnects_at_once_is_not_refused_for_itself(tmp_path: Path) -> None:
+    """Its new connection may be read before the end of its old one. Who stays keeps the feed."""
+    async with house(tmp_path) as here, here.sender() as (_, old):
+        old.write(client.opening(KEY) + client.headers() + client.seconds(1))
+        await here.until(FeedPhase.LIVE)
+        async with here.sender() as (reader, other):
+            other.write(client.opening(KEY) + client.headers())
+            assert b"publishing to this feed already" in await client.until_closed(reader, 5)
+        async with here.sender() as (_, new):
+            new.write(client.opening(KEY) + client.headers() + client.seconds(1, 5000))
+            await asyncio.sleep(0.1)
+            assert here.rtmp.counters.refused == 1
+            old.close()
+            await here.until(FeedPhase.LOST)
+            assert (await here.until(FeedPhase.LIVE)).peer.endswith(str(new.get_extra_info("sockname")[1]))
+        assert here.rtmp.counters.refused == 1
+
+
 async def test_a_port_in_use_names_the_setting(tmp_path: Path) -> None:
     async with house(tmp_path) as here:
         second = RtmpServer(here, host="127.0.0.1", port=here.rtmp.port)

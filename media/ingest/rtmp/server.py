@@ -19,7 +19,7 @@ from media.ingest.rtmp.session import (
     State,
     Unpublished,
 )
-from media.model.errors import MediaError, SourceError, SpecError
+from media.model.errors import ConflictError, MediaError, SourceError, SpecError
 from media.model.tracks import EncodedPacket, TrackHeader
 from runtime import logs
 from runtime.clock import Clock, SystemClock
@@ -31,6 +31,10 @@ _MAX_UNSENT = 64 << 10
 _LINGER = 2.0
 """Seconds a closing connection gets to take our last words."""
 _SWEEP = 0.5
+_SECOND_LOOK = 0.3
+"""Seconds after which a feed that is taken is asked for once more: an encoder that hangs up and connects at once is not to be
+refused for itself, only because its new connection was read before the end of its old one.
+"""
 
 
 class Sink(Protocol):
@@ -194,6 +198,8 @@ class Connection(asyncio.Protocol):
         self.since = self._heard = server.clock.monotonic()
         """When it was accepted, CLOCK_MONOTONIC seconds."""
         self._closing: float | None = None
+        self._second_look: asyncio.TimerHandle | None = None
+        """Runs while the answer to a publish is put off; nothing is read meanwhile."""
 
     @property
     def publishing(self) -> bool:
@@ -218,11 +224,13 @@ class Connection(asyncio.Protocol):
         """Bytes came."""
         if self._closing is not None or self._transport is None:
             return
-        clock = self._server.clock
-        self._heard = clock.monotonic()
+        self._heard = self._server.clock.monotonic()
         self._server.counters.bytes += len(data)
+        self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         try:
-            arrived = clock.wall()
+            arrived = self._server.clock.wall()
             self._deal(self._session.receive(data, arrived), arrived)
         except RefusedError as error:
             self._server.counters.refused += 1
@@ -241,6 +249,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone, by whoever's doing."""
         self._server.connections.discard(self)
+        if self._second_look is not None:
+            self._second_look.cancel()
         self._server.counters.corrected += self._session.corrected
         self._let_go(f"the connection broke: {exc}" if exc else "the sender closed the connection")
         self._transport = None
@@ -276,14 +286,14 @@ class Connection(asyncio.Protocol):
             for event in events:
                 again = isinstance(event, PublishRequested)
                 self._event(event)
-            if not again or self._closing is not None:
+            if not again or self._closing is not None or self._second_look is not None:
                 return
             events = self._session.receive(b"", arrived)  # what came behind the publish
 
     def _event(self, event: Event) -> None:
         sink = self._sink
         if isinstance(event, PublishRequested):
-            self._publish(event.key)
+            self._publish(event.key, patient=True)
         elif sink is None:
             return
         elif isinstance(event, EncodedPacket):
@@ -297,10 +307,23 @@ class Connection(asyncio.Protocol):
             self._let_go("the sender ended the stream")
             self._closing = self._server.clock.monotonic()
 
-    def _publish(self, key: str) -> None:
+    def _look_again(self, key: str) -> None:
+        self._second_look = None
+        if self._closing is not None or self._transport is None:
+            return
+        self._publish(key, patient=False)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._receive(b"")  # what came behind the publish
+
+    def _publish(self, key: str, *, patient: bool) -> None:
         try:
             sink = self._server.publishers.publish(key, self.end)
         except MediaError as error:
+            if patient and isinstance(error, ConflictError) and self._transport is not None:
+                self._transport.pause_reading()
+                self._second_look = asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, key)
+                return
             self._server.counters.refused += 1
             log.info("RTMP publisher refused", peer=self._peer, reason=str(error))
             self._session.refuse(str(error))
