@@ -309,11 +309,12 @@ class Connection(asyncio.Protocol):
 
     def _look_again(self, key: str) -> None:
         self._second_look = None
-        if self._closing is not None or self._transport is None:
+        transport = self._transport
+        if self._closing is not None or transport is None:
             return
         self._publish(key, patient=False)
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if not transport.is_closing():
+            transport.resume_reading()
             self._receive(b"")  # what came behind the publish
 
     def _publish(self, key: str, *, patient: bool) -> None:

@@ -45,6 +45,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             Seed("pattern", "test", options={"width": "320", "height": "180"}),
         ),
         program={"main": ("pattern", None), "witness": ("pattern", None)},
+        # A cache that fills within seconds: what web grows by after that is no cache.
+        settings={"playback": {"cache_mb": 8}},
     ) as running:
         yield running
 
