@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import axe_playwright_python.async_playwright as axe  # type: ignore[import-unty
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
+from sqlalchemy import text
+from sqlalchemy.pool import QueuePool
 
 from media.contracts.channels import ChannelSettings, ChannelView
 from media.model.channel import ChannelState
@@ -88,7 +90,20 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     folder = tmp_path_factory.mktemp("staff-pages")
     (folder / "static").symlink_to(BUILD)
     async with site(folder) as live, browser() as chrome:
+        await connected(live)
         yield House(live, chrome)
+
+
+async def connected(live: Site) -> None:
+    """Have all connections that the database keeps. They are threads, and one that is made during a test would be taken
+    for what that test left behind.
+    """
+    pool = live.database.engine.pool
+    assert isinstance(pool, QueuePool)
+    async with AsyncExitStack() as held:
+        for _ in range(pool.size()):
+            session = await held.enter_async_context(live.database.reading())
+            await session.execute(text("SELECT 1"))
 
 
 async def user(house: House, login: str, role: str) -> dict[str, Any]:
@@ -164,13 +179,13 @@ async def test_somebody_changes_the_own_password_and_makes_a_token_on_a_phone(ho
         await expect(page.get_by_role("radio", name="관리자")).to_have_count(0)
         await page.get_by_label("쓰는 곳").fill("예약 시스템")
         await page.get_by_role("button", name="토큰 만들기").tap()
-        text = await page.get_by_label("토큰", exact=True).input_value()
-        await house.live.ask("GET", "/api/v1/session", token=text, status=200)
+        token = await page.get_by_label("토큰", exact=True).input_value()
+        await house.live.ask("GET", "/api/v1/session", token=token, status=200)
         await page.get_by_role("button", name="다 넣었습니다").tap()
         await page.get_by_role("button", name="‘예약 시스템’ 토큰 폐기").tap()
         await page.get_by_role("button", name="지금 하기").tap()
         await expect(page.get_by_text("토큰이 없습니다")).to_be_visible()
-        await house.live.ask("GET", "/api/v1/session", token=text, status=401)
+        await house.live.ask("GET", "/api/v1/session", token=token, status=401)
         # Other pages say which role they take.
         await page.goto(f"{house.live.url}/staff/users")
         await expect(page.get_by_text("이 화면은 ‘관리자’ 권한부터 볼 수 있습니다.")).to_be_visible()
@@ -186,14 +201,14 @@ async def test_changes_are_told_in_words_and_can_be_looked_for(house: House) -> 
         await expect(entry).to_contain_text("담당자")
         refused = page.get_by_role("listitem").filter(has_text="nowhere")
         await expect(refused).to_contain_text("거절됨")
-        await page.get_by_label("무엇을").select_option("create_user")
+        await page.get_by_label("무엇을", exact=True).select_option("create_user")
         await expect(page.get_by_role("listitem").filter(has_text="사용자를 바꿈")).to_have_count(0)
         await entry_of(page, "Dan").get_by_role("button", name="‘Dan’에 한 일만 보기").press("Enter")
         await expect(page.get_by_role("listitem")).to_have_count(1)
         # The address leads back to the same.
         await page.reload()
         await expect(page.get_by_role("listitem")).to_have_count(1)
-        await expect(page.get_by_label("무엇을")).to_have_value("create_user")
+        await expect(page.get_by_label("무엇을", exact=True)).to_have_value("create_user")
         await page.get_by_label("언제").select_option("days")
         await page.get_by_label("끝날").fill("2020-01-01")
         await expect(page.get_by_text("맞는 기록이 없습니다")).to_be_visible()

@@ -127,6 +127,7 @@ class Site:
     replays: MemoryReplays
     store: ObstoreSegmentStore
     registry: CollectorRegistry
+    database: Database
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
@@ -206,7 +207,15 @@ async def site(
             try:
                 await until(lambda: made.board.known)
                 yield Site(
-                    f"http://127.0.0.1:{port}", client, made, owners, ports.stores, replays, store, registry
+                    f"http://127.0.0.1:{port}",
+                    client,
+                    made,
+                    owners,
+                    ports.stores,
+                    replays,
+                    store,
+                    registry,
+                    database,
                 )
             finally:
                 running.cancel()

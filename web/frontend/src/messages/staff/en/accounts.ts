@@ -2,6 +2,7 @@ import type { accounts as ko } from "../ko/accounts.ts";
 
 export const accounts: Readonly<Record<keyof typeof ko, string>> = {
   "users.new": "New user",
+  "users.title": "People",
   "users.none": "There are no users yet",
   "users.none.hint": "Make an account for each person you work with, and pass login and password on.",
   "users.me": "you",

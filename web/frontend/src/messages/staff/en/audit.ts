@@ -1,6 +1,7 @@
 import type { audit as ko } from "../ko/audit.ts";
 
 export const audit: Readonly<Record<keyof typeof ko, string>> = {
+  "audit.title": "Who changed what",
   "audit.hint":
     "Who changed what and when, with the tries that did not work. Values of passwords and keys are never kept.",
   "audit.none": "Nothing of that kind is in the log",

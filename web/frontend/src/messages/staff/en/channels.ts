@@ -38,7 +38,7 @@ export const channels: Readonly<Record<keyof typeof ko, string>> = {
   "channels.dvr.hint": "So far back viewers may go while it is live.",
   "channels.preset": "Preset",
   "channels.preset.hint":
-    "Further right the picture is better and takes more of the machine. Mostly veryfast is right.",
+    "Further down the list the picture is better and takes more of the machine. Mostly veryfast is right.",
   "channels.demand": "Run only while somebody watches",
   "channels.demand.hint":
     "It rests while nobody watches and no show runs. Who opens it first waits some seconds.",

@@ -1,6 +1,7 @@
 import type { viewers as ko } from "../ko/viewers.ts";
 
 export const viewers: Readonly<Record<keyof typeof ko, string>> = {
+  "viewers.title": "As viewers see it",
   "viewers.hint":
     "What the players of this server’s pages tell each half minute. No names, no addresses, and gone after an hour.",
   "viewers.span": "Time",
@@ -41,5 +42,7 @@ export const viewers: Readonly<Record<keyof typeof ko, string>> = {
   "viewers.rungs.sound": "sound alone",
   "viewers.rungs.other": "not known",
   "viewers.rungs.told": "Rungs on {channel}: {words}",
+  "viewers.ago": "{minutes} minutes ago",
+  "viewers.ago.0": "now",
   "viewers.beyond": "{seconds} s+",
 };

@@ -1,12 +1,13 @@
 /** Texts of the pages of users and of one's own account. */
 export const accounts = {
   "users.new": "새 사용자",
+  "users.title": "함께 일하는 사람",
   "users.none": "아직 사용자가 없습니다",
   "users.none.hint": "함께 일할 사람의 계정을 만들고, 아이디와 비밀번호를 전해 주세요.",
   "users.me": "나",
   "users.off": "사용 중지",
   "users.on": "사용 중",
-  "users.since": "{when}에 만듦",
+  "users.since": "{when} 만듦",
   "users.open": "{name} 계정 관리",
   "users.login": "아이디 또는 이메일",
   "users.login.hint": "영어와 숫자로 된 짧은 이름이나 이메일. 로그인할 때 씁니다.",

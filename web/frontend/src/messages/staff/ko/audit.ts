@@ -1,5 +1,6 @@
 /** Texts of the page that tells who changed what. */
 export const audit = {
+  "audit.title": "누가 무엇을 바꾸었나",
   "audit.hint":
     "누가 언제 무엇을 바꾸었는지, 되지 않은 시도까지 남습니다. 비밀번호와 키의 값은 남지 않습니다.",
   "audit.none": "맞는 기록이 없습니다",

@@ -37,7 +37,7 @@ export const channels = {
   "channels.dvr.none": "되감기 없음",
   "channels.dvr.hint": "방송 중에 시청자가 이만큼 뒤로 돌려 볼 수 있습니다.",
   "channels.preset": "압축 방식",
-  "channels.preset.hint": "오른쪽으로 갈수록 화질이 좋고 컴퓨터를 더 씁니다. 보통은 veryfast가 맞습니다.",
+  "channels.preset.hint": "아래로 갈수록 화질이 좋고 컴퓨터를 더 씁니다. 보통은 veryfast가 맞습니다.",
   "channels.demand": "누가 볼 때만 켜기",
   "channels.demand.hint": "아무도 보지 않고 방송도 없으면 쉽니다. 처음 여는 사람은 몇 초 기다립니다.",
   "channels.demand.idle": "쉬기까지",

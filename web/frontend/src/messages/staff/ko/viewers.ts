@@ -1,5 +1,6 @@
 /** Texts of the page that tells how viewers fare. */
 export const viewers = {
+  "viewers.title": "시청자가 보는 그대로",
   "viewers.hint":
     "이 서버의 시청 화면이 30초마다 알려 온 것입니다. 이름도 주소도 없고, 한 시간 뒤에 사라집니다.",
   "viewers.span": "기간",
@@ -40,5 +41,7 @@ export const viewers = {
   "viewers.rungs.sound": "소리만",
   "viewers.rungs.other": "알 수 없음",
   "viewers.rungs.told": "{channel}의 화질: {words}",
+  "viewers.ago": "{minutes}분 전",
+  "viewers.ago.0": "지금",
   "viewers.beyond": "{seconds}초+",
 } as const;
