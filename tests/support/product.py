@@ -127,6 +127,7 @@ class Product:
             # Many workers may start at once on a machine that does much else; heartbeats still find those that hang.
             "worker": {"ready_timeout": 90.0},
             "tape": {"min_free_bytes": 0},
+            "iso": {"min_free_bytes": 0},
             "auth": {
                 "token_rate": 1000.0,
                 "token_burst": 5000,
