@@ -235,8 +235,8 @@ class Isos:
                 open_parts[iso.id, number] = IsoPart(iso.id, number, PartCause.RESTART, 0)
         for part in open_parts.values():
             found = await asyncio.to_thread(mend, self._root / part.key)
-            if found is None:
-                if part.started:  # it was there, and somebody took it away
+            if found is None:  # nothing had come into it, or somebody took it away
+                if part.started:
                     await self._store.put_part(replace(part, size=0, duration=0, closed=True))
                 continue
             self.mended += 1

@@ -63,6 +63,7 @@ async def test_they_are_listed_newest_first_with_the_sums_of_their_parts(store: 
     await store.put_part(replace(PART, number=2, size=7, duration=5))
     assert [each.id for each in await store.list()] == ["i3", "i2", "i1"]
     assert [each.id for each in await store.list("cam")] == ["i3", "i1"]
+    await store.put_part(replace(PART, number=3, size=0, duration=0))  # nothing ever came into it
     one = await store.get("i1")
     assert (one.parts, one.size, one.duration) == (2, (8 << 40) + 7, 2_000_005)
     assert (await store.list())[-1] == one

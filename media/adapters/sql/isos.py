@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import RowMapping, Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from media.adapters.sql.edge import reading, transaction, upsert
@@ -98,7 +98,7 @@ def _summed() -> Select[Any]:
     sums = (
         select(
             _P.iso,
-            func.count().label("parts"),
+            func.sum(case((_P.size > 0, 1), else_=0)).label("parts"),
             func.sum(_P.size).label("size"),
             func.sum(_P.duration).label("duration"),
         )

@@ -19,6 +19,9 @@ ISOS = "isos"
 SHORTEST_GAP = 500_000
 """Microseconds below which what is between two parts is not told: it is what a first picture is late by."""
 
+WALL = ""
+"""The channel of placements by arrival."""
+
 _KEY = re.compile(rf"{ISOS}/([^/]+)/(\d{{4,}})\.mkv")
 
 
@@ -91,8 +94,9 @@ class IsoPart:
 
     @property
     def ended(self) -> int:
-        """Unix microseconds."""
-        return self.started + self.duration
+        """Unix microseconds, by arrival: a sender's clock may run slower than ours, and a busy machine's pattern does."""
+        walls = [each.offset for each in self.placements if each.channel == WALL]
+        return self.duration + (walls[-1] if walls else self.started)
 
     @property
     def key(self) -> str:
@@ -110,7 +114,7 @@ class Iso:
     ended: int = 0
     deleted: int = 0
     parts: int = 0
-    """How many there are."""
+    """How many there are in which something is."""
     size: int = 0
     """Bytes of all."""
     duration: int = 0

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from media.record.iso.isos import Placement
+from media.record.iso.isos import WALL, Placement
 
-WALL = ""
-"""The channel of placements by arrival."""
 WINDOW = 10_000_000
 """Microseconds over which the earliest arrival is sought: long enough to hold quiet moments of any network."""
+ENOUGH = 2_000_000
+"""The same at the end of a part."""
 WALL_SLACK = 20_000
 """Microseconds that arrivals must have moved by to be told anew: less is the network's."""
 SLACK = 5_000
@@ -46,9 +46,15 @@ class Placing:
     @property
     def placements(self) -> tuple[Placement, ...]:
         """All that is known, in the order in which it was learned; by arrival first."""
-        if WALL not in self._newest and self._earliest is not None:
-            return (Placement(WALL, 0, self._reached, self._earliest), *self._placements)
-        return tuple(sorted(self._placements, key=lambda each: each.channel != WALL))
+        known = list(self._placements)
+        if self._earliest is not None:
+            # The window that is not over yet counts where it is the first, or tells something new.
+            found = Placement(WALL, self._since, self._reached, self._earliest)
+            index = self._newest.get(WALL)
+            moved = index is not None and abs(self._earliest - known[index].offset) > WALL_SLACK
+            if index is None or (moved and self._reached - self._since >= ENOUGH):
+                known.append(found)
+        return tuple(sorted(known, key=lambda each: each.channel != WALL))
 
     @property
     def started(self) -> int | None:

@@ -83,6 +83,7 @@ class IsoRecorder:
         )
         self._live: dict[int, _Live] = {}
         self._past = (iso.parts, iso.size, iso.duration)
+        self._begun = asyncio.Event()
         self._disk = ""
         self._retry_at = 0.0
         self._status = FeedStatus()
@@ -115,7 +116,7 @@ class IsoRecorder:
         parts, size, duration = self._past
         return replace(
             self.iso,
-            parts=parts + len(live),
+            parts=parts + sum(part.size > 0 for part in live),
             size=size + sum(part.size for part in live),
             duration=duration + sum(part.duration for part in live),
         )
@@ -178,6 +179,7 @@ class IsoRecorder:
             path, begin.tracks, number=self._number, started=started, title=self.iso.feed
         )
         self._live[self._number] = _Live(part, Placing(), written)
+        self._begun.set()  # kept at once: should we die, its row says what the file is of
         log.info(
             "a part begins", iso=self.iso.id, feed=self.iso.feed, file=self._number, cause=begin.cause.value
         )
@@ -229,7 +231,10 @@ class IsoRecorder:
 
     async def _tend(self) -> None:
         while True:
-            await asyncio.sleep(SAVE_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SAVE_EVERY):
+                    await self._begun.wait()
+            self._begun.clear()
             if self._cutter.halted and time.monotonic() >= self._retry_at and self._writer.ready:
                 self._cutter.halted = False
             if self._disk and self._cutter.open:
@@ -241,10 +246,6 @@ class IsoRecorder:
     async def _save(self) -> None:
         for number, live in list(self._live.items()):
             part = self._as_it_is(live)
-            if not part.size:
-                if part.closed:  # nothing of it ever got into a file, which is gone
-                    del self._live[number]
-                continue
             try:
                 await self._store.put_part(part)
             except StoreError as error:
@@ -254,7 +255,7 @@ class IsoRecorder:
             if part.closed:
                 del self._live[number]
                 parts, size, duration = self._past
-                self._past = parts + 1, size + part.size, duration + part.duration
+                self._past = parts + (part.size > 0), size + part.size, duration + part.duration
 
     def _tell(self) -> None:
         if (now := self.state) != self._told:

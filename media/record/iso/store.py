@@ -108,7 +108,7 @@ class MemoryIsoStore:
     def _summed(self, iso: Iso) -> Iso:
         mine = [part for part in self._parts.values() if part.iso == iso.id]
         size, duration = sum(part.size for part in mine), sum(part.duration for part in mine)
-        return replace(iso, parts=len(mine), size=size, duration=duration)
+        return replace(iso, parts=sum(part.size > 0 for part in mine), size=size, duration=duration)
 
 
 def check_start(found: Iso, feed: str) -> None:

@@ -398,6 +398,7 @@ async def test_kill_dash_nine_loses_less_than_a_second(house: House, tmp_path: P
     assert [part.cause for part in view.parts] == ["start", "restart"]
     assert view.parts[0].duration > given - SECOND
     assert view.parts[0].closed
+    assert (view.parts[0].video, view.parts[0].width, view.parts[0].audio) == ("h264", 320, "aac")
     mended = packets_of(house.file(view, 1))
     assert mended == torn[: len(mended)]
     clip = make_clip(ClipSpec(seconds=4))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.record.iso.isos import (
+    WALL,
     Hole,
     Iso,
     IsoGap,
@@ -20,7 +21,7 @@ from media.record.iso.isos import (
     part_of,
     placed,
 )
-from media.record.iso.placing import MOST, WALL, Placing
+from media.record.iso.placing import MOST, Placing
 
 SECOND = 1_000_000
 T = 1_764_531_000_000_000
@@ -57,6 +58,17 @@ def test_a_clock_that_runs_away_is_followed() -> None:
         found = placed(part, WALL, true)
         assert found is not None
         assert abs(found - at * SECOND) < 25_000
+
+
+def test_a_sender_that_falls_behind_ends_later_than_its_own_time_says() -> None:
+    placing = Placing()
+    for n in range(130):  # the sender's clock stood for two seconds after ten
+        at = n * 100_000
+        placing.arrived(at, T + at + (2 * SECOND if n >= 100 else 0))
+    part = replace(PART, started=T, duration=13 * SECOND, placements=placing.placements)
+    assert part.ended == T + 15 * SECOND
+    placing.close(13 * SECOND)
+    assert replace(part, placements=placing.placements).ended == T + 15 * SECOND
 
 
 def test_a_channels_word_holds_from_the_start_to_the_end_while_it_is_the_same() -> None:
