@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import hdrs, web
 
+from media.contracts.feeds import GetFeed
 from media.contracts.whip import IceServerView, WhipEnd, WhipOffer, WhipTrickle
 from media.ingest.keys import hash_key
 from media.ingest.whip.sdp import MAX_SDP
 from runtime import logs
-from runtime.bus.contract import CommandError, Fault
+from runtime.bus.contract import Command, CommandError, Fault, ReplyT
 from web.api.dispatch import unkeepable
 from web.auth.clients import Proxies
 from web.auth.limits import Buckets, Rate
@@ -76,10 +77,11 @@ class Whip:
 
     async def _offer(self, request: web.Request) -> web.Response:
         key, text = self._key(request), await self._body(request, SDP)
-        answer = await self._ask(
+        answer = await self._ask_ingest(
+            request.match_info["feed"],
             WhipOffer(
                 feed=request.match_info["feed"], key=key, sdp=text, peer=self._peer(request), cause="whip"
-            )
+            ),
         )
         headers = {
             "Location": f"/whip/{request.match_info['feed']}/{answer.session}",
@@ -95,7 +97,8 @@ class Whip:
         key, text = self._key(request), await self._body(request, FRAGMENT)
         given = request.headers.get(hdrs.IF_MATCH)
         etag = given.strip().strip('"') if given is not None else None
-        await self._ask(
+        await self._ask_ingest(
+            request.match_info["feed"],
             WhipTrickle(
                 feed=request.match_info["feed"],
                 session=request.match_info["session"],
@@ -103,16 +106,31 @@ class Whip:
                 fragment=text,
                 etag=etag,
                 cause="whip",
-            )
+            ),
         )
         return web.Response(status=204)
 
     async def _end(self, request: web.Request) -> web.Response:
         feed, session = request.match_info["feed"], request.match_info["session"]
-        await self._ask(WhipEnd(feed=feed, session=session, key=self._key(request), cause="whip"))
+        await self._ask_ingest(
+            feed, WhipEnd(feed=feed, session=session, key=self._key(request), cause="whip")
+        )
         return web.Response(status=200)
 
     # ---
+
+    async def _ask_ingest(self, feed: str, command: Command[ReplyT]) -> ReplyT:
+        """Command the ingest process once it is there.
+
+        While it is started anew a command is lost, and whoever sent it waits for its time-out. A question is repeated
+        until somebody answers: so a phone is let in, or told that its session is no more, as soon as it can be.
+        """
+        try:
+            await self._ask(GetFeed(feed=feed, cause="whip"))
+        except CommandError as error:
+            if error.fault is not Fault.NOT_FOUND:  # what that means is the command's to say
+                raise
+        return await self._ask(command)
 
     def _handled(self, operation: str, handler: Handler) -> Handler:
         async def handle(request: web.Request) -> web.Response:

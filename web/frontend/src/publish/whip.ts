@@ -41,8 +41,8 @@ export const HOPE = 4_000;
 export const LISTEN = 500;
 /** A server that receives reports every second and a half at the latest (RTCP): once silent for longer, it is asked by HTTP. */
 export const QUIET = 1_750;
-/** Milliseconds for that answer, then it is asked anew: the part of the server that knows may be just starting. */
-export const REPLY = 1_000;
+/** Milliseconds for that answer, which comes once the part of the server that knows is there; then it is asked anew. */
+export const REPLY = 4_000;
 /** Candidates of so many milliseconds go in one PATCH. */
 export const GATHER = 60;
 /** Milliseconds that a connection outlives its end at most, while the server is told. */
