@@ -9,10 +9,10 @@ from aiohttp import hdrs, web
 from media.packaging.byterange import UnsatisfiableError, parse_range
 from media.packaging.directives import parse_directives
 from runtime.answers import Whole, fields
+from runtime.cache import TooManyFlightsError
 from web.connections import Connections
 from web.metrics import WebMetrics
 from web.playback import names
-from web.playback.cache import TooManyFlightsError
 from web.playback.demand import ChannelStartingError, Demand
 from web.playback.live import BadRequestError, LiveMedia, Media, NoSuchObjectError, NotNowError
 from web.playback.names import Kind

@@ -12,9 +12,9 @@ from fractions import Fraction
 
 from media.contracts.channels import ChannelView
 from media.packaging.directives import Directives
+from runtime.cache import BytesCache, Flights
 from web.metrics import WebMetrics
 from web.playback.board import Board
-from web.playback.cache import BytesCache, Flights
 from web.playback.names import Kind, canonical
 from web.playback.upstream import Fetched, OriginGoneError, Upstream
 

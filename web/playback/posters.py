@@ -13,10 +13,10 @@ from media.packaging.directives import Directives
 from media.packaging.playlist_parser import parse_media, parse_multivariant
 from runtime import logs
 from runtime.bus.contract import CommandError
+from runtime.cache import BytesCache, Flights, TooManyFlightsError
 from studio.contracts.shows import GetShow, ShowState
 from web.metrics import WebMetrics
 from web.playback import names
-from web.playback.cache import BytesCache, Flights, TooManyFlightsError
 from web.playback.live import BadRequestError, LiveMedia, NoSuchObjectError, NotNowError
 from web.playback.names import Kind
 from web.playback.replays import Replays

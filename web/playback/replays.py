@@ -11,10 +11,10 @@ from media.contracts.tape import GetRecording
 from media.model.errors import NotFoundError, StoreError
 from media.ports import SegmentStore
 from runtime.bus.contract import CommandError
+from runtime.cache import BytesCache, Flights, TooManyFlightsError
 from studio.contracts.shows import GetShow, ShowState
 from web.metrics import WebMetrics
 from web.playback import names
-from web.playback.cache import BytesCache, Flights, TooManyFlightsError
 from web.playback.hls import CORS, Sender, preflight
 from web.playback.live import Media, compressed
 from web.playback.names import Kind

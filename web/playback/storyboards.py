@@ -17,10 +17,10 @@ from media.ports import SegmentStore
 from media.record.layout import storyboard_key, storyboard_sheet_key
 from runtime.answers import Whole, fields
 from runtime.bus.contract import CommandError
+from runtime.cache import BytesCache, Flights
 from web.connections import Connections
 from web.metrics import WebMetrics
 from web.playback import names
-from web.playback.cache import BytesCache, Flights
 from web.playback.hls import CORS, preflight
 from web.playback.live import Media
 from web.playback.names import Kind
