@@ -7,6 +7,7 @@ raised only where nothing of this track can ever be decoded. A new `TrackHeader`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -75,14 +76,15 @@ class VideoDecoder:
         return self._finish(frames) if show else []
 
     def flush(self) -> list[Picture]:
-        """The pictures that wait for reordering; afterwards the decoder is at its end."""
+        """The pictures that wait for reordering, and for a second field; afterwards the decoder is at its end."""
         try:
-            return self._finish(self._context.decode(None))
+            frames: list[av.VideoFrame | None] = [*self._context.decode(None)]
         except (av.error.FFmpegError, ValueError):
             self.errors += 1
-            return []
+            frames = []
+        return self._finish([*frames, None])
 
-    def _finish(self, frames: list[av.VideoFrame]) -> list[Picture]:
+    def _finish(self, frames: Sequence[av.VideoFrame | None]) -> list[Picture]:
         done: list[Picture] = []
         for frame in frames:
             try:
@@ -94,7 +96,10 @@ class VideoDecoder:
                 self.errors += 1
         return done
 
-    def _progressive(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
+    def _progressive(self, frame: av.VideoFrame | None) -> list[av.VideoFrame]:
+        """What a decoded picture brings out; None says that no more come."""
+        if frame is None:
+            return self._deinterlacer.run(None) if self._deinterlacer else []
         if not frame.interlaced_frame and self._deinterlacer is None:
             return [frame]
         shape = (frame.width, frame.height, frame.format.name)
@@ -189,8 +194,8 @@ class _Deinterlacer:
         bwdif = self._graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
         self._graph.link_nodes(source, bwdif, self._graph.add("buffersink")).configure()
 
-    def run(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
-        """Push one picture, pull what is ready."""
+    def run(self, frame: av.VideoFrame | None) -> list[av.VideoFrame]:
+        """Push one picture, or None for their end; pull what is ready."""
         self._graph.vpush(frame)
         done = []
         while True:
