@@ -22,8 +22,8 @@ _LINE = 2000
 _CHUNK = 1 << 16
 _PIPE = 1 << 20
 """Bytes of the pipe: a second of 8 Mb/s, so that a short pause of ours costs the child nothing."""
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LANG")
-"""What the child inherits: nothing that may hold a secret of ours."""
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LANG")
+"""What a child inherits: nothing that may hold a secret of ours."""
 
 # Copy what comes as it is, in a container that needs no second look, each unit at once.
 _OUTPUT = (
@@ -111,7 +111,7 @@ async def receiving(
                 stdin=asyncio.subprocess.PIPE,
                 stdout=writing,
                 stderr=asyncio.subprocess.PIPE,
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             )
         except OSError as error:
             raise EngineError(f"the receiving program cannot be started: {error}") from error

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from media.model.errors import ConflictError, MediaError, NotFoundError, SourceError, SpecError, StoreError
+from media.model.errors import (
+    ConflictError,
+    MediaError,
+    NotFoundError,
+    SourceError,
+    SpecError,
+    StoreError,
+    UnavailableError,
+)
 from runtime.bus.contract import Command, CommandError, Fault, Value
 
 Handler = Callable[[Any], Awaitable[Value]]
@@ -17,6 +25,7 @@ _FAULTS: tuple[tuple[type[MediaError], Fault], ...] = (
     (NotFoundError, Fault.NOT_FOUND),
     (ConflictError, Fault.CONFLICT),
     (StoreError, Fault.UNAVAILABLE),
+    (UnavailableError, Fault.UNAVAILABLE),
 )
 
 

@@ -1,4 +1,4 @@
-"""Jobs on the tape: owned by the jobs process."""
+"""Jobs on the tape, and pictures of feeds: owned by the jobs process."""
 
 from __future__ import annotations
 
@@ -82,3 +82,28 @@ class JobChanged(Event):
 
     topic: ClassVar[str] = "media.job.changed"
     job: JobView
+
+
+class FeedPicture(Value):
+    """What a feed shows: its newest keyframe, upright, in its own shape."""
+
+    feed: str
+    jpeg: str
+    """Base64 (RFC 4648 §4) of at most 60 kB; the longer side has 320 pixels at most."""
+    taken: int = 0
+    """Unix microseconds at which ingest had the keyframe; 0 where unknown."""
+    fresh: float = 0.0
+    """Seconds until the next one is made for whoever asks."""
+
+
+class GetFeedPicture(Command[FeedPicture]):
+    """What a feed shows now, by its newest keyframe; the same picture for all who ask within five seconds.
+
+    Refused with not found (no such feed), conflict (it is not live, or sends sound alone) and unavailable (no keyframe
+    came in time, the newest one is damaged, or too many pictures are being made).
+    """
+
+    topic: ClassVar[str] = "media.jobs.feed_picture"
+    asks = True
+    reply = FeedPicture
+    feed: str

@@ -11,6 +11,7 @@ from media.contracts.isos import IsoState
 from media.contracts.jobs import JobState
 from media.jobs.exports import Exports
 from media.jobs.isos import Isos
+from media.jobs.pictures import Pictures
 from runtime.bus.announcer import Announcer
 from runtime.bus.port import Bus
 from runtime.figures import Figures, counter, gauge, watched
@@ -58,7 +59,7 @@ def iso_figures(isos: Isos) -> Figures:
     return read
 
 
-def figures(exports: Exports) -> Figures:
+def figures(exports: Exports, pictures: Pictures) -> Figures:
     """What `runtime.figures.watched` takes."""
 
     def read() -> Iterator[Metric]:
@@ -83,14 +84,35 @@ def figures(exports: Exports) -> Figures:
         )
         yield counter("gachi_jobs_export_seconds_total", "Seconds spent on exports.", now.seconds)
         yield counter("gachi_jobs_export_bytes_total", "Bytes of finished exports.", now.bytes)
+        seen = pictures.figures
+        yield counter(
+            "gachi_jobs_feed_pictures_total",
+            "Pictures of feeds that staff asked for: made, kept (made a moment before), none (the feed has nothing to show), "
+            "failed (late, damaged or our fault), refused (too many at once).",
+            {
+                ("made",): seen.made,
+                ("kept",): seen.kept,
+                ("none",): seen.none,
+                ("failed",): seen.failed,
+                ("refused",): seen.refused,
+            },
+            "result",
+        )
+        yield counter(
+            "gachi_jobs_feed_picture_seconds_total",
+            "Seconds spent on pictures of feeds that were made or failed, waiting for keyframes included.",
+            seen.seconds,
+        )
 
     return read
 
 
 @asynccontextmanager
-async def telling(bus: Bus, exports: Exports, isos: Isos, announcer: Announcer) -> AsyncIterator[None]:
+async def telling(
+    bus: Bus, exports: Exports, pictures: Pictures, isos: Isos, announcer: Announcer
+) -> AsyncIterator[None]:
     """Answer scrapes while the context is open."""
     DROPS.watch("announcer", lambda: announcer.dropped)
-    with watched(figures(exports), iso_figures(isos)):
+    with watched(figures(exports, pictures), iso_figures(isos)):
         async with serve_metrics(bus, "jobs"):
             yield

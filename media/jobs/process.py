@@ -1,4 +1,4 @@
-"""The jobs process: puts the queue, the tape and the remuxer together and answers commands."""
+"""The jobs process: puts the queue, the tape, the remuxer and the pictures of feeds together and answers commands."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from media.adapters.av_remux import remux
 from media.adapters.av_storyboard import draw
 from media.adapters.feed_tap import SocketFeedTap
 from media.adapters.obstore_store import ObstoreSegmentStore
+from media.adapters.picture_child import PictureChild
 from media.adapters.sql.isos import SqlIsoStore
 from media.adapters.sql.jobs import SqlJobStore
 from media.adapters.sql.recordings import SqlRecordingStore
 from media.adapters.sql.tape import SqlTapeIndex
 from media.contracts.faults import guarded
+from media.contracts.feeds import FeedView, GetFeed
 from media.contracts.jobs import (
     ExportRecording,
+    GetFeedPicture,
     GetJob,
     JobChanged,
     JobView,
@@ -25,17 +28,21 @@ from media.contracts.jobs import (
 from media.jobs.exports import Exports
 from media.jobs.isos import Isos
 from media.jobs.metrics import telling
+from media.jobs.pictures import Items, Pictures
 from media.jobs.settings import JobsSettings
 from media.jobs.storyboards import Storyboards
 from media.record.iso.settings import IsoSettings
 from media.record.settings import TapeSettings
 from runtime.bus import open_bus
 from runtime.bus.announcer import Announcer
-from runtime.bus.calls import publish, serve
+from runtime.bus.calls import call, publish, serve
 from runtime.bus.port import BusUnavailableError
 from runtime.database import Database
 from runtime.settings import Settings
 from runtime.supervision.lifeline import Lifeline
+
+LOOK_SECONDS = 2.0
+"""For ingest to say how a feed fares."""
 
 
 async def main(settings: Settings, lifeline: Lifeline) -> None:
@@ -69,6 +76,15 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             settings[IsoSettings],
             announcer.tell,
         )
+
+        async def look(feed: str) -> FeedView:
+            return await call(bus, GetFeed(feed=feed, cause="jobs.picture"), timeout=LOOK_SECONDS)
+
+        def tap(feed: str) -> Items:
+            return aiter(SocketFeedTap(feeds, feed))
+
+        child = PictureChild()
+        pictures = Pictures(look, tap, child.draw)
         handlers = guarded(
             {
                 **isos.handlers(),
@@ -76,11 +92,14 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
                 MakeStoryboard: exports.storyboard,
                 GetJob: exports.get,
                 ListJobs: exports.newest,
+                GetFeedPicture: pictures.get,
             }
         )
         async with (
+            contextlib.aclosing(child),
+            contextlib.aclosing(pictures),
             serve(bus, handlers),
-            telling(bus, exports, isos, announcer),
+            telling(bus, exports, pictures, isos, announcer),
             contextlib.aclosing(storyboards),
             asyncio.TaskGroup() as tasks,
         ):

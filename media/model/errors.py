@@ -5,6 +5,7 @@
     ├── NotFoundError        no such feed, channel, recording, segment
     ├── ConflictError        the thing is in a state that does not allow it (feed busy, name taken, stale ETag)
     │   └── CapacityError    the machine has no room for another channel, or for a larger one
+    ├── UnavailableError     it cannot be had at this moment: trying again soon is right
     ├── SourceError          the feed's sender is at fault (bad bytes, refused key): reported on the feed
     ├── EngineError          codec, muxer or device failed here: the worker restarts
     ├── StoreError           disk or object storage failed: live goes on, the tape gets a gap
@@ -34,6 +35,10 @@ class NotFoundError(MediaError):
 
 class ConflictError(MediaError):
     """The thing exists but its state forbids the command."""
+
+
+class UnavailableError(MediaError):
+    """It cannot be had at this moment; who asks again soon may get it."""
 
 
 class SourceError(MediaError):
