@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from media.contracts import jobs as jo
 from media.contracts import tape as ta
 from media.model.channel import ChannelSpec, ChannelState, Rung
 from media.model.errors import SpecError
-from media.model.feed import FeedKind
+from media.model.feed import FeedKind, FeedPhase
 from runtime.bus.calls import Handler, publish, serve
 from runtime.bus.contract import Command, CommandError, Done, Event, Fault
 from runtime.bus.port import Bus
@@ -48,6 +49,8 @@ class Owners:
         self.jobs: dict[str, jo.JobView] = {}
         self.storyboards: list[str] = []
         """Recordings that one was asked for of, in order."""
+        self.pictures: dict[str, bytes] = {}
+        """JPEG by feed; a feed without one is told to be idle."""
         self.shows: dict[str, sh.ShowView] = {}
         self.logs: dict[str, list[sh.LogEntry]] = {}
         self.origin = ""
@@ -83,6 +86,7 @@ class Owners:
             ta.GetStorage: self.get_storage,
             jo.ExportRecording: self.export,
             jo.MakeStoryboard: self.storyboard,
+            jo.GetFeedPicture: self.feed_picture,
             jo.GetJob: self.get_job,
             jo.ListJobs: self.list_jobs,
             sh.CreateShow: self.create_show,
@@ -311,6 +315,15 @@ class Owners:
         self.recording(command.recording)
         self.storyboards.append(command.recording)
         return jo.JobView(id="s", kind="storyboard", recording=command.recording, state=jo.JobState.QUEUED)
+
+    async def feed_picture(self, command: jo.GetFeedPicture) -> jo.FeedPicture:
+        view = self.feed(command.feed)
+        if view.phase is FeedPhase.STALLED:
+            raise CommandError(Fault.UNAVAILABLE, "no keyframe came")
+        if view.id not in self.pictures:
+            raise conflict(f"the feed is {view.phase}")
+        jpeg = base64.b64encode(self.pictures[view.id]).decode()
+        return jo.FeedPicture(feed=view.id, jpeg=jpeg, fresh=3.7)
 
     async def list_jobs(self, command: jo.ListJobs) -> jo.JobList:
         return jo.JobList(jobs=list(self.jobs.values())[-command.limit :])

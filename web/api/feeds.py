@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+
+from aiohttp import web
+
 from media.contracts import feeds as contract
 from media.contracts.channels import ListChannels
+from media.contracts.jobs import GetFeedPicture
 from media.model.feed import FeedKind
 from runtime.bus.contract import CommandError, Fault
 from web.api import wire
 from web.api.routing import Answer, Call, check_version, or_stale, page_of
+from web.problems import catalogue
+from web.problems.answer import ProblemError
 
 
 def feed_of(view: contract.FeedView, base: str = "") -> wire.Feed:
@@ -111,3 +119,26 @@ async def rotate_feed_key(call: Call) -> Answer:
     """Give a feed a new key."""
     secret = await call.services.ask(contract.RotateKey(feed=call.path("feed"), cause=call.by))
     return Answer(_created_of(secret, _base(call)), version=secret.feed.version)
+
+
+async def get_feed_picture(call: Call) -> web.StreamResponse:
+    """What a feed shows: the newest keyframe, made by the jobs process."""
+    try:
+        picture = await call.services.ask(GetFeedPicture(feed=call.path("feed"), cause=call.by))
+    except CommandError as error:
+        if error.fault is Fault.CONFLICT:
+            raise ProblemError(catalogue.NO_PICTURE, reason=str(error)) from error
+        raise
+    jpeg = base64.b64decode(picture.jpeg)
+    tag = hashlib.sha256(jpeg).hexdigest()[:32]
+    headers = {
+        # For so long as the next one would be the same: nobody may see an older one by way of a cache.
+        "Cache-Control": f"private, max-age={int(picture.fresh)}",
+        "ETag": f'"{tag}"',
+        "Vary": "Authorization, Cookie",
+        "X-Content-Type-Options": "nosniff",
+    }
+    seen = call.request.if_none_match or ()
+    if any(each.value in {tag, "*"} for each in seen):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=jpeg, content_type="image/jpeg", headers=headers)

@@ -201,6 +201,16 @@ CAPACITY = _kind(
         ),
     ),
 )
+NO_PICTURE = _kind(
+    "no-picture",
+    404,
+    ("지금은 그림이 없습니다", "There is no picture now"),
+    ("이 입력에는 지금 보여 줄 그림이 없습니다. ({reason})", "The feed has no picture to show now: {reason}"),
+    (
+        "입력이 들어오고 영상이 있어야 그림이 나옵니다. 입력의 ‘state’와 ‘video_codec’을 보세요.",
+        "A picture is made of a feed that is live and has video: see its ‘state’ and ‘video_codec’.",
+    ),
+)
 STARTING = _kind(
     "starting",
     503,
@@ -370,6 +380,7 @@ KINDS: dict[str, Kind] = {
         METHOD,
         CONFLICT,
         CAPACITY,
+        NO_PICTURE,
         STARTING,
         STALE,
         TOO_LARGE,

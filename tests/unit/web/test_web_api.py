@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from media.contracts.jobs import JobState
 from media.contracts.tape import RecordingView
+from media.model.feed import FeedPhase
 from tests.support.sites import ADMIN, Site, site
 from web.api.openapi import document
 from web.api.table import ROUTES
@@ -122,6 +123,37 @@ async def test_a_feeds_key_is_shown_once(live: Site) -> None:
     patched = await live.ask("PATCH", f"{V1}/feeds/{made['id']}", json={"name": "둘"}, status=200)
     assert (patched["name"], patched["kind"]) == ("둘", "rtmp")
     await live.ask("DELETE", f"{V1}/feeds/{made['id']}", status=204)
+
+
+async def test_a_feeds_picture_is_for_hosts_and_asked_for_once_while_it_is_the_same(live: Site) -> None:
+    url = f"{V1}/feeds/cam/picture.jpg"
+    await live.ask("POST", f"{V1}/feeds", json={"id": "cam", "kind": "rtmp"}, status=201)
+    live.owners.pictures["cam"] = b"\xff\xd8 a picture"
+    for role, status in ((Role.VIEWER, 403), (Role.HOST, 200)):
+        headers = {"Authorization": f"Bearer {await token_of(live, role)}"}
+        async with live.client.get(live.url + url, headers=headers) as shown:
+            assert shown.status == status
+            body = await shown.read()
+    assert (shown.content_type, body) == ("image/jpeg", b"\xff\xd8 a picture")
+    assert shown.headers["Cache-Control"] == "private, max-age=3", "no longer than it is the newest"
+    seen = {**headers, "If-None-Match": shown.headers["ETag"]}
+    async with live.client.get(live.url + url, headers=seen) as same:
+        assert (same.status, await same.read(), same.headers["ETag"]) == (304, b"", shown.headers["ETag"])
+    live.owners.pictures["cam"] = b"\xff\xd8 another"
+    async with live.client.get(live.url + url, headers=seen) as renewed:
+        assert (renewed.status, await renewed.read()) == (200, b"\xff\xd8 another")
+
+
+async def test_a_feed_without_a_picture_says_why(live: Site) -> None:
+    url = f"{V1}/feeds/cam/picture.jpg"
+    assert (await live.ask("GET", url, status=404))["type"] == "/problems/not-found"
+    await live.ask("POST", f"{V1}/feeds", json={"id": "cam", "kind": "rtmp"}, status=201)
+    idle = await live.ask("GET", url, headers={"Accept-Language": "ko"}, status=404)
+    assert (idle["type"], idle["reason"]) == ("/problems/no-picture", "the feed is idle")
+    assert idle["detail"] == "이 입력에는 지금 보여 줄 그림이 없습니다. (the feed is idle)"
+    live.owners.feeds["cam"] = live.owners.feeds["cam"].model_copy(update={"phase": FeedPhase.STALLED})
+    late = await live.ask("GET", url, status=503)
+    assert (late["type"], late["reason"]) == ("/problems/unavailable", "no keyframe came")
 
 
 async def test_lists_are_paged(live: Site) -> None:
