@@ -85,6 +85,11 @@ async def test_a_feed_is_put_on_air_seen_and_taken_back(
         row = page.locator("#feed-camera")
         await expect(row).to_contain_text("H264", timeout=SLOW)
         await expect(row.get_by_role("img", name="camera의 최근")).to_be_visible()
+        # What comes in is seen before it is cut to; once it is lost the last of it stays, and says so.
+        await row.scroll_into_view_if_needed()
+        seen = row.get_by_role("img", name="camera에서 지금 들어오는 화면")
+        await expect(seen).to_be_visible(timeout=SLOW)
+        assert await seen.evaluate("(it) => it.naturalWidth") == 320
 
 
 async def test_a_show_is_made_started_marked_stopped_and_exported(

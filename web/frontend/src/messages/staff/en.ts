@@ -167,6 +167,8 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "feed.none.hint": "Make a place for a camera, a phone or an encoder first.",
   "feed.new": "New feed",
   "feed.details.of": "Address and settings of {feed}",
+  "feed.thumb": "What comes from {feed} now",
+  "feed.thumb.last": "The last picture of {feed}",
   "feed.format.none": "no video",
   "feed.sound.none": "no sound",
   "feed.graph": "Bit rate of {feed} over the last {minutes} minutes: now {now}, lowest {low}, highest {high}",

@@ -166,6 +166,8 @@ export const ko = {
   "feed.none.hint": "카메라, 휴대폰, 인코더가 들어올 자리를 먼저 만드세요.",
   "feed.new": "새 입력",
   "feed.details.of": "{feed}의 주소와 설정",
+  "feed.thumb": "{feed}에서 지금 들어오는 화면",
+  "feed.thumb.last": "{feed}의 마지막 화면",
   "feed.format.none": "영상 없음",
   "feed.sound.none": "소리 없음",
   "feed.graph": "{feed}의 최근 {minutes}분 전송률: 지금 {now}, 낮을 때 {low}, 높을 때 {high}",
