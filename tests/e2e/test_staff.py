@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -85,7 +86,7 @@ async def test_a_feed_is_put_on_air_seen_and_taken_back(
         row = page.locator("#feed-camera")
         await expect(row).to_contain_text("H264", timeout=SLOW)
         await expect(row.get_by_role("img", name="camera의 최근")).to_be_visible()
-        # What comes in is seen before it is cut to; once it is lost the last of it stays, and says so.
+        # What comes in is seen before it is cut to.
         await row.scroll_into_view_if_needed()
         seen = row.get_by_role("img", name="camera에서 지금 들어오는 화면")
         await expect(seen).to_be_visible(timeout=SLOW)
@@ -143,8 +144,17 @@ async def test_a_feed_is_made_its_key_is_shown_once_and_it_goes(
         await expect(dialog.get_by_role("img", name="QR")).to_be_visible()
         await dialog.get_by_role("button", name="다 적었습니다").click()
         assert key not in await page.content()
+        row = page.locator("#feed-booth-1")
         async with publishing(product.publish_url(key), "red"):
             await client.state("booth-1", "live")
+            await row.scroll_into_view_if_needed()
+            seen = row.get_by_role("img", name="1번 부스에서 지금 들어오는 화면")
+            await expect(seen).to_be_visible(timeout=SLOW)
+        # The last of it stays, and says that it is so.
+        await expect(row.get_by_role("img", name="1번 부스의 마지막 화면")).to_have_class(
+            re.compile("old"), timeout=SLOW
+        )
+        await expect(row.locator(".seen")).to_have_text("끊김")
         await page.get_by_role("button", name="1번 부스의 주소와 설정").click()
         await page.locator("#feed-booth-1").get_by_role("button", name="입력 지우기").click()
         await page.get_by_role("button", name="지금 하기").click()
