@@ -18,7 +18,14 @@ from typing import Any
 import aiohttp
 import av
 import numpy as np
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtp import RtpPacket, is_rtcp
 from av.audio.codeccontext import AudioCodecContext
@@ -176,7 +183,13 @@ class WhipSender:
     """A session. `endpoint` is the URL of ``/whip/{feed}``."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, endpoint: str, *, codec: str = "h264", sound: bool = True
+        self,
+        http: aiohttp.ClientSession,
+        endpoint: str,
+        *,
+        codec: str = "h264",
+        sound: bool = True,
+        pictures: bool = True,
     ) -> None:
         self.http = http
         self.endpoint = endpoint
@@ -187,6 +200,9 @@ class WhipSender:
         self.headers: Any = {}
         if sound:
             self.connection.addTransceiver(AudioStreamTrack(), direction="sendonly")
+        self._video = self._with_pictures(codec) if pictures else None
+
+    def _with_pictures(self, codec: str) -> RTCRtpTransceiver:
         video = self.connection.addTransceiver(self.clip, direction="sendonly")
         wanted = [
             each
@@ -194,7 +210,7 @@ class WhipSender:
             if each.mimeType.lower() in {f"video/{codec}", "video/rtx"}
         ]
         video.setCodecPreferences(wanted)
-        self._video = video
+        return video
 
     async def offer(self) -> str:
         """Our offer, whole."""
@@ -229,6 +245,7 @@ class WhipSender:
         await self.connection.close()
 
     def _lose(self, loss: Loss) -> None:
+        assert self._video is not None
         sender: Any = self._video.sender
         loss.watch(sender._ssrc, sender._rtx_ssrc)
         transport: Any = sender.transport
@@ -253,10 +270,11 @@ async def sending(
     *,
     codec: str = "h264",
     sound: bool = True,
+    pictures: bool = True,
     loss: Loss | None = None,
 ) -> AsyncIterator[WhipSender]:
     """A sender that publishes until the block ends."""
-    sender = WhipSender(http, endpoint, codec=codec, sound=sound)
+    sender = WhipSender(http, endpoint, codec=codec, sound=sound, pictures=pictures)
     try:
         await sender.publish(loss)
         yield sender
