@@ -20,7 +20,8 @@ export class Wake {
     if (document.visibilityState !== "visible" || (this.#lock !== null && !this.#lock.released)) return;
     // Refused on an empty battery.
     const lock = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
-    if (this.#wanted) this.#lock = lock;
+    // Asked for twice before the browser answered (the page was hidden and seen again), it gives two: one is kept.
+    if (this.#wanted && (this.#lock === null || this.#lock.released)) this.#lock = lock;
     else await lock?.release().catch(() => undefined);
   }
 }
