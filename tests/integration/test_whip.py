@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
+from prometheus_client import REGISTRY
 
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
 from media.adapters.feed_tap import SocketFeedTap
-from media.contracts.feeds import DeleteFeed
-from media.model.feed import FeedPhase, FeedStatus
+from media.contracts.feeds import CreateFeed, DeleteFeed
+from media.model.feed import FeedKind, FeedPhase, FeedStatus
 from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.bus.calls import call
-from tests.support.ffmpeg_sender import ffmpeg
+from tests.support.ffmpeg_sender import connections, ffmpeg
+from tests.support.ingest import undisturbed
 from tests.support.whip_house import DIRECT, House, a_house
 from tests.support.whip_offers import FFMPEG
 from tests.support.whip_sender import CLIP, KEY, Loss, WhipSender, originals, picture_hash, sending
@@ -217,6 +221,75 @@ async def test_dtls_with_another_certificate_ends_with_a_reason(house: House) ->
     view = await house.phase(FeedPhase.LOST)
     assert "DTLS" in view.reason
     await sender.close()
+
+
+async def test_dtls_that_never_begins_ends_after_a_while_and_disturbs_nobody(tmp_path: Path) -> None:
+    """ICE completes, and then the sender's DTLS is silent, whichever side was to begin it (RFC 8842 §5.3)."""
+    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_CONNECT_TIMEOUT="2") as house, undisturbed(house.bus):
+        made = await call(house.bus, CreateFeed(feed="other", kind=FeedKind.WHIP))
+        async with sending(house.http, house.endpoint("shared"), key="whip-key-2"):
+            await house.phase(FeedPhase.LIVE, feed="shared")
+            before, timeouts = udp_sockets(), figure("gachi_whip_timeouts_total")
+            async with watching(house, "shared") as watched:
+                senders = dict(
+                    zip(
+                        ("phone", "other"),
+                        await asyncio.gather(
+                            dtls_silent(house, "phone", KEY, "actpass"),
+                            dtls_silent(house, "other", made.stream_key, "active"),
+                        ),
+                        strict=True,
+                    )
+                )
+                for feed, sender in senders.items():
+                    reached = ("completed", FeedPhase.CONNECTING)
+                    assert (sender.connection.iceConnectionState, (await house.feed(feed)).phase) == reached
+                for feed, sender in senders.items():
+                    view = await house.phase(FeedPhase.LOST, feed=feed)
+                    assert view.reason.startswith("no connection within 2 s")
+                    assert "DTLS handshake does not finish" in view.reason
+                    await sender.close()
+            assert figure("gachi_whip_timeouts_total") == timeouts + 2
+            assert figure("gachi_whip_sessions") == 1
+            await until(lambda: udp_sockets() == before, 5, "the sockets of both to be closed")
+        assert watched.errors == 0
+        assert set(watched.pictures) <= known("h264")
+        gaps = [after - ahead for ahead, after in pairwise(watched.times[MediaKind.VIDEO])]
+        assert len(gaps) > 45
+        assert max(gaps) < 100_000, "the other sender's picture has a hole"
+
+
+async def dtls_silent(house: House, feed: str, key: str, setup: str) -> WhipSender:
+    """A sender that has done ICE, and neither begins DTLS nor answers it."""
+    sender = WhipSender(house.http, house.endpoint(feed))
+
+    async def silent(_: object) -> None:
+        return
+
+    for transceiver in sender.connection.getTransceivers():
+        transport: Any = transceiver.sender.transport
+        transport.start = silent
+    offer = (await sender.offer()).replace("a=setup:actpass", f"a=setup:{setup}")
+    status, _, answer = await sender.post(offer, key)
+    assert status == 201, answer
+    await sender.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await until(lambda: sender.connection.iceConnectionState == "completed", 2, "ICE to complete")
+    return sender
+
+
+def udp_sockets() -> int:
+    """How many UDP sockets this process holds."""
+    rows = [
+        row.split() for name in ("udp", "udp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()
+    ]
+    return len({f"socket:[{row[9]}]" for row in rows} & connections(os.getpid()))
+
+
+def figure(name: str) -> float:
+    """A figure of the ingest process."""
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None, name
+    return value
 
 
 async def test_a_sender_that_falls_silent_is_stalled_and_then_gone(tmp_path: Path) -> None:

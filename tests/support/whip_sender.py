@@ -272,11 +272,12 @@ async def sending(
     sound: bool = True,
     pictures: bool = True,
     loss: Loss | None = None,
+    key: str = KEY,
 ) -> AsyncIterator[WhipSender]:
     """A sender that publishes until the block ends."""
     sender = WhipSender(http, endpoint, codec=codec, sound=sound, pictures=pictures)
     try:
-        await sender.publish(loss)
+        await sender.publish(loss, key)
         yield sender
     finally:
         await sender.close()
