@@ -6,87 +6,28 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from prometheus_client import REGISTRY
 
-from media.adapters.av_decode import AudioDecoder, VideoDecoder
-from media.adapters.feed_tap import SocketFeedTap
 from media.contracts.feeds import CreateFeed, DeleteFeed
-from media.model.feed import FeedKind, FeedPhase, FeedStatus
-from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
+from media.model.feed import FeedKind, FeedPhase
+from media.model.tracks import MediaKind
 from runtime.bus.calls import call
 from tests.support.ffmpeg_sender import connections, ffmpeg
 from tests.support.ingest import undisturbed
-from tests.support.whip_house import DIRECT, House, a_house
+from tests.support.whip_house import DIRECT, House, a_house, figure, known, until, watching
 from tests.support.whip_offers import FFMPEG
-from tests.support.whip_sender import CLIP, KEY, Loss, WhipSender, originals, picture_hash, sending
+from tests.support.whip_sender import KEY, Loss, WhipSender, sending
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with a_house(tmp_path) as made:
         yield made
-
-
-@dataclass
-class Watched:
-    """What a worker gets of a feed, decoded."""
-
-    headers: list[TrackHeader] = field(default_factory=list)
-    pictures: list[str] = field(default_factory=list)
-    times: dict[MediaKind, list[int]] = field(default_factory=lambda: {kind: [] for kind in MediaKind})
-    errors: int = 0
-    sounds: int = 0
-
-    async def take(self, tap: SocketFeedTap) -> None:
-        decoders: dict[MediaKind, VideoDecoder | AudioDecoder] = {}
-        async for item in tap:
-            if isinstance(item, TrackHeader):
-                self.headers.append(item)
-                video = item.kind is MediaKind.VIDEO
-                decoders[item.kind] = VideoDecoder(item) if video else AudioDecoder(item)
-            elif isinstance(item, EncodedPacket):
-                self.times[item.kind].append(item.pts)
-                decoder = decoders[item.kind]
-                if isinstance(decoder, VideoDecoder):
-                    self.pictures += [picture_hash(each.frame) for each in decoder.decode(item)]
-                else:
-                    self.sounds += len(decoder.decode(item))
-                self.errors = sum(each.errors for each in decoders.values())
-            else:
-                assert isinstance(item, FeedStatus)
-
-
-@contextlib.asynccontextmanager
-async def watching(house: House, feed: str = "phone") -> AsyncIterator[Watched]:
-    watched = Watched()
-    task = asyncio.create_task(watched.take(SocketFeedTap(house.settings.socket("feeds"), feed)))
-    try:
-        yield watched
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
-
-
-async def until(holds: Callable[[], bool], within: float, what: str) -> None:
-    try:
-        async with asyncio.timeout(within):
-            while not holds():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"waited {within:g} s for {what}") from None
-
-
-def known(codec: str) -> set[str]:
-    return set(originals(codec, CLIP))
 
 
 # --- media
@@ -283,13 +224,6 @@ def udp_sockets() -> int:
         row.split() for name in ("udp", "udp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()
     ]
     return len({f"socket:[{row[9]}]" for row in rows} & connections(os.getpid()))
-
-
-def figure(name: str) -> float:
-    """A figure of the ingest process."""
-    value = REGISTRY.get_sample_value(name)
-    assert value is not None, name
-    return value
 
 
 async def test_a_sender_that_falls_silent_is_stalled_and_then_gone(tmp_path: Path) -> None:

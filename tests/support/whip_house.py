@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 
+from media.adapters.av_decode import AudioDecoder, VideoDecoder
+from media.adapters.feed_tap import SocketFeedTap
 from media.contracts.feeds import FeedView, GetFeed
 from media.ingest.store import MemoryFeedStore
-from media.model.feed import FeedPhase
+from media.model.feed import FeedPhase, FeedStatus
+from media.model.tracks import EncodedPacket, MediaKind, TrackHeader
 from runtime.bus.calls import call
 from runtime.bus.local import LocalBus
 from runtime.settings import Settings
 from tests.support.ingest import ingest, settings
-from tests.support.whip_sender import KEY
+from tests.support.whip_sender import CLIP, KEY, originals, picture_hash
 from web.compose import asking
 from web.metrics import WebMetrics
 from web.settings import AuthSettings, HttpSettings
@@ -56,8 +59,8 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def a_house(tmp_path: Path, **extra: str) -> AsyncIterator[House]:
-    more = {"GACHI_FEEDS__SEED": SEEDS, "GACHI_INGEST__WEBRTC_HOST": "127.0.0.1", **extra}
+async def a_house(tmp_path: Path, *, address: str = "127.0.0.1", **extra: str) -> AsyncIterator[House]:
+    more = {"GACHI_FEEDS__SEED": SEEDS, "GACHI_INGEST__WEBRTC_HOST": address, **extra}
     made, bus = settings(tmp_path, **more), LocalBus()
     app = web.Application()
     limits = AuthSettings(address_rate=1000, failure_burst=1000)
@@ -65,10 +68,77 @@ async def a_house(tmp_path: Path, **extra: str) -> AsyncIterator[House]:
     runner = web.AppRunner(app)
     async with ingest(made, bus, MemoryFeedStore()), aiohttp.ClientSession() as http:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, address, 0)
         await site.start()
         assert runner.addresses
         try:
-            yield House(made, bus, f"http://127.0.0.1:{runner.addresses[0][1]}", http)
+            yield House(made, bus, f"http://{address}:{runner.addresses[0][1]}", http)
         finally:
             await runner.cleanup()
+
+
+@dataclass
+class Watched:
+    """What a worker gets of a feed, decoded."""
+
+    phases: list[FeedPhase] = field(default_factory=list)
+    headers: list[TrackHeader] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    times: dict[MediaKind, list[int]] = field(default_factory=lambda: {kind: [] for kind in MediaKind})
+    errors: int = 0
+    sounds: int = 0
+
+    async def take(self, tap: SocketFeedTap) -> None:
+        decoders: dict[MediaKind, VideoDecoder | AudioDecoder] = {}
+        async for item in tap:
+            if isinstance(item, TrackHeader):
+                self.headers.append(item)
+                video = item.kind is MediaKind.VIDEO
+                decoders[item.kind] = VideoDecoder(item) if video else AudioDecoder(item)
+            elif isinstance(item, EncodedPacket):
+                self.times[item.kind].append(item.pts)
+                decoder = decoders[item.kind]
+                if isinstance(decoder, VideoDecoder):
+                    self.pictures += [picture_hash(each.frame) for each in decoder.decode(item)]
+                else:
+                    self.sounds += len(decoder.decode(item))
+                self.errors = sum(each.errors for each in decoders.values())
+            else:
+                assert isinstance(item, FeedStatus)
+                self.phases.append(item.phase)
+
+
+@contextlib.asynccontextmanager
+async def watching(house: House, feed: str = "phone") -> AsyncIterator[Watched]:
+    """Take a feed as a worker does, and decode it."""
+    watched = Watched()
+    task = asyncio.create_task(watched.take(SocketFeedTap(house.settings.socket("feeds"), feed)))
+    try:
+        yield watched
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+
+
+async def until(holds: Callable[[], bool], within: float, what: str) -> None:
+    """Wait until something holds. Raises AssertionError."""
+    try:
+        async with asyncio.timeout(within):
+            while not holds():
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"waited {within:g} s for {what}") from None
+
+
+def known(codec: str) -> set[str]:
+    """Hashes of all pictures that a `WhipSender` sends, undamaged."""
+    return set(originals(codec, CLIP))
+
+
+def figure(name: str) -> float:
+    """A figure of the ingest process."""
+    value = REGISTRY.get_sample_value(name)
+    assert value is not None, name
+    return value
