@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,8 @@ it, here, in the loop and in each worker that listens; within the worker's cushi
 
 _TO_A_PICTURE = 60
 """Packets of a clip's start within which its first picture is looked for."""
+_HELD = 64
+"""Packets of all tracks that may wait for a decode time: libav reorders 16 pictures at most."""
 _OVERLAP = 500_000
 """Microseconds of sound past the picture's end that a loop may cut."""
 
@@ -241,9 +243,8 @@ class _Pass:
     def packets(self, container: InputContainer, tracks: list[_Track]) -> Iterator[EncodedPacket]:
         """The clip's units from its start, in the file's order."""
         kinds = {track.stream.index: track.header.kind for track in tracks}
-        for packet in container.demux([track.stream for track in tracks]):
-            if packet.dts is None or packet.size == 0:
-                continue  # the demuxer's empty packet at the end; and what has no time cannot be paced
+        for packet in _timed(container.demux([track.stream for track in tracks])):
+            assert packet.dts is not None
             kind = kinds[packet.stream_index]
             dts = _micros(packet, packet.dts)
             pts = _micros(packet, packet.dts if packet.pts is None else packet.pts)
@@ -269,6 +270,28 @@ class _Pass:
         self._offset += length
         self._spans.clear()
         return length > 0
+
+
+def _timed(packets: Iterable[Packet[Stream]]) -> Iterator[Packet[Stream]]:
+    """Those that are media, each with a decode time, in their order. What has no time at all cannot be paced, and goes.
+
+    Matroska has presentation times alone, and libav cannot tell the decode times of the first pictures of a stream with
+    B-frames, the keyframe among them: they are counted back from the first one that it can.
+    """
+    held: list[Packet[Stream]] = []
+    for packet in packets:
+        if packet.size == 0 or (packet.dts is None and packet.pts is None):
+            continue  # the demuxer's empty packet at the end is one
+        held.append(packet)
+        if packet.dts is not None:
+            later = packet.dts
+            for former in reversed(held):
+                if former.dts is None and former.stream_index == packet.stream_index:
+                    former.dts = later = later - (former.duration or 1)
+        if len(held) > _HELD or all(each.dts is not None for each in held):
+            yield from (each for each in held if each.dts is not None)
+            held.clear()
+    yield from (each for each in held if each.dts is not None)
 
 
 def _micros(packet: Packet[Stream], ticks: int) -> int:
