@@ -68,13 +68,13 @@ def test_what_no_decode_time_follows_is_left_out_and_holds_nothing_up(clip: Inpu
 
 def test_a_receiver_gives_all_pictures_on(clip: InputContainer) -> None:
     track = av_relay._Track(clip.streams.video[0])
-    found = [unit for packet in clip.demux(video=0) if packet.size for unit in track.units(packet)]
+    found = [unit for packet in clip.demux(clip.streams[0]) if packet.size for unit in track.units(packet)]
     (header,) = (unit for unit in found if isinstance(unit, TrackHeader))
     complete(header, [unit for unit in found if isinstance(unit, EncodedPacket)])
 
 
 def test_a_receiver_leaves_out_what_has_no_time(clip: InputContainer) -> None:
     track = av_relay._Track(clip.streams.video[0])
-    packet = next(clip.demux(video=0))
+    packet = next(clip.demux(clip.streams[0]))
     packet.pts = packet.dts = None
     assert track.units(packet) == []
