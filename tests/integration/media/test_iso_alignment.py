@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import pytest
 from av import VideoFrame
 
 from media.adapters.av_canvas import AvCanvas
@@ -49,7 +50,9 @@ SPEC = ChannelSpec(
 )  # fmt: skip
 SECONDS = 4
 MOST_SECONDS = 20
-"""Until the feed was on air for so long: a busy machine freezes it now and then."""
+"""Until the feed was on air for so long without a resync: a busy machine freezes it now and then."""
+SAID_EVERY = 1_000_000
+"""Microseconds of which the place after a resync is not known: it is told once a second."""
 TWO_FRAMES = 67
 """Milliseconds."""
 
@@ -136,15 +139,21 @@ async def recorded(tmp_path: Path) -> tuple[IsoView, Kept, Mapping[int, int], Pa
         )  # fmt: skip
         tape = tasks.create_task(recorder.run())
         worker.go(EpochStart(live.epoch, live.epoch, anchor, 0), encoders, live, recorder)
-        shown = 0
+        shown = resyncs = 0
         for _ in range(MOST_SECONDS):
             await asyncio.sleep(1.0)
-            shown = shown + 1 if worker.report()["picture"] == "cam" else 0
+            timeline = worker.timeline("cam")
+            moved, resyncs = (
+                timeline is None or timeline.resyncs != resyncs,
+                timeline.resyncs if timeline else 0,
+            )
+            shown = shown + 1 if worker.report()["picture"] == "cam" and not moved else 0
             for placed in worker.placed():
                 assert (placed.channel, placed.feed) == ("main", "cam")
                 await publish(bus, placed)
             if shown >= SECONDS:
                 break
+        steady = shown >= SECONDS
         await asyncio.sleep(0.1)
         view = await isos.stop(StopIso(iso=iso.id))
         assert await isos.get(GetIso(iso=iso.id)) == view
@@ -152,6 +161,10 @@ async def recorded(tmp_path: Path) -> tuple[IsoView, Kept, Mapping[int, int], Pa
         recorder.finish()
         await tape
         recording.cancel()
+        if not steady:
+            pytest.skip(
+                f"alignment is not tested: this machine is too busy to show a feed for {SECONDS} s on end"
+            )
         return view, taps[0], await tape_pictures(root, index, anchor), root / view.parts[0].key
 
 
@@ -180,9 +193,10 @@ async def test_tape_and_recording_show_one_moment_at_one_programme_time(tmp_path
     for programme, feed in sorted(tape.items()):
         first_shown.setdefault(feed, programme)
     apart = []
+    last = [each for each in part.placements if each.channel == "main"][-1]
     for feed, programme in first_shown.items():
         at = part_time(part, "main", programme * 1000)
-        if at is not None and at in range(min(iso), max(iso)):
+        if at is not None and at * 1000 > last.starts + SAID_EVERY and at in range(min(iso), max(iso)):
             apart.append(iso[min(iso, key=lambda t: abs(t - at))] - feed)
     assert len(apart) > 30
     near = [each for each in apart if abs(each) <= TWO_FRAMES]
