@@ -22,6 +22,10 @@ UV := .venv/tools/uv-$(UV_VERSION)/bin/uv
 SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(UV) sync --quiet --frozen $(NODE_GROUP)
 BIN := .venv/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web/frontend
+PYTEST = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+# Tests without the product take both cores; those with it, its processes and browsers have the machine for themselves.
+SMALL_TESTS := tests/architecture tests/conformance tests/contract tests/unit
+LARGE_TESTS := tests/integration tests/e2e
 FRONT := web/frontend
 SOURCES = $(shell find $(FRONT)/src $(FRONT)/scripts -type f -not -path '*/generated/*' -not -name schema.d.ts 2>/dev/null) \
 	$(wildcard $(FRONT)/*.ts $(FRONT)/*.js $(FRONT)/*.html $(FRONT)/*.json)
@@ -36,11 +40,13 @@ run: .venv/.run web/static/.built ## install what is missing and run everything 
 test: .venv/.dev web/static/.built ## run the whole suite but the long counts, with real peers where they can be had
 	@$(BIN)/python -m tests.support.parts
 	@echo '== vitest' && $(NPM) run --silent test
-	@echo '== pytest' && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m 'not soak' $(TEST_ARGS)
+	@echo '== pytest' && if [ -n '$(strip $(TEST_ARGS))' ]; then $(PYTEST) -m 'not soak' $(TEST_ARGS); else \
+		$(PYTEST) -m 'not soak' -n 2 --dist loadfile $(SMALL_TESTS); small=$$?; \
+		$(PYTEST) -m 'not soak' $(LARGE_TESTS) && exit $$small; fi
 
 soak: .venv/.dev web/static/.built ## run the long counts in full (hours; SOAK_ARGS go to pytest)
 	@$(BIN)/python -m tests.support.parts
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m soak --timeout=0 $(SOAK_ARGS)
+	@$(PYTEST) -m soak --timeout=0 $(SOAK_ARGS)
 
 check: .venv/.dev $(FRONT)/.generated ## lint, types, layers, dependencies, front end, settings schema
 	$(BIN)/ruff check .

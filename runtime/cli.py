@@ -158,7 +158,7 @@ def toml_value(value: object) -> str:
             return str(value)
         case dict():
             return "{" + ", ".join(f"{key} = {toml_value(each)}" for key, each in value.items()) + "}"
-        case list():
+        case list() | tuple():
             return "[" + ", ".join(toml_value(each) for each in value) + "]"
         case _:
             return json.dumps("" if value is None else str(value), ensure_ascii=False)

@@ -30,6 +30,7 @@ import aiohttp
 
 from media.packaging.playlist import MediaPlaylist
 from media.packaging.playlist_parser import parse_media
+from runtime.cli import toml_value
 
 TOKEN = "product-test-admin"
 START_WITHIN = 120.0
@@ -74,15 +75,6 @@ class Seed:
     key: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     second_publisher: str = "refuse"
-
-
-def _toml(value: object) -> str:
-    """A value as TOML; JSON's scalars and arrays are the same text."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    return json.dumps(value)
 
 
 class Product:
@@ -139,7 +131,7 @@ class Product:
             sections.setdefault(section, {}).update(values)
         lines = []
         for section, values in sections.items():
-            lines += [f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+            lines += [f"[{section}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
         for feed in feeds:
             seed: dict[str, Any] = {
                 "id": feed.id,
@@ -148,13 +140,13 @@ class Product:
             }
             seed |= {"stream_key": feed.key} if feed.key else {}
             seed |= {"options": dict(feed.options)} if feed.options else {}
-            lines += ["[[feeds.seed]]", *(f"{key} = {_toml(value)}" for key, value in seed.items())]
+            lines += ["[[feeds.seed]]", *(f"{key} = {toml_value(value)}" for key, value in seed.items())]
         for channel, values in channels.items():
             on_air, backup = (program or {}).get(channel, (None, None))
             seed = {"id": channel, "settings": dict(values)}
             seed |= {"program": on_air} if on_air else {}
             seed |= {"backup": backup} if backup else {}
-            lines += ["[[channels.seed]]", *(f"{key} = {_toml(value)}" for key, value in seed.items())]
+            lines += ["[[channels.seed]]", *(f"{key} = {toml_value(value)}" for key, value in seed.items())]
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         product = cls(folder, data, cls._spawn(folder, data, config), http, rtmp)
         try:
