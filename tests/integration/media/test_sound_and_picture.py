@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from media.adapters.av_canvas import AvCanvas
 from media.adapters.av_decode import AudioDecoder, VideoDecoder
 from media.adapters.av_encode import AudioEncoder, VideoEncoder
+from media.adapters.av_file import _Pass, _tracks
 from media.adapters.av_planes import planes_of
 from media.encode.units import EncodedTick
 from media.mix.fold import Fold
@@ -20,7 +23,7 @@ from media.mix.switcher import Program
 from media.model.channel import ChannelSpec, Rung
 from media.model.time import AAC_FRAME
 from media.model.tracks import Codec, EncodedPacket, MediaKind, TrackHeader
-from tests.support.media import Clip, ClipSpec, beeps, flashes, make_clip, offsets, shifted
+from tests.support.media import Clip, ClipSpec, beeps, clip_file, flashes, make_clip, offsets, shifted
 
 SPEC = ChannelSpec("main", width=320, height=180, ladder=(Rung(180, 400_000),))
 SECONDS = 6.0
@@ -97,5 +100,45 @@ def test_jump_of_6_s_changes_nothing() -> None:
     half = len(clip.packets) // 2
     packets = [*clip.packets[:half], *shifted(clip.packets[half:], 6_000 * MILLIS)]
     found = through(clip, packets, [0.1 + packet.dts / 1e6 for packet in clip.packets], SECONDS)
+    assert len(found) >= 4
+    assert max(map(abs, found)) <= 0.020
+
+
+WRAP = 2**33 / 90_000
+"""Seconds after which the stamps of MPEG-TS begin anew (ISO/IEC 13818-1 §2.4.3.7)."""
+
+
+def wrapping() -> Path:
+    """A clip as MPEG-TS whose stamps wrap in its middle."""
+    source = clip_file(ClipSpec(SECONDS))
+    path = source.with_name("wrapping.ts")
+    with av.open(str(source)) as clip, av.open(str(path), "w", format="mpegts") as out:
+        tracks = {stream.index: out.add_stream_from_template(stream, opaque=False) for stream in clip.streams}
+        for packet in clip.demux():
+            if packet.pts is None or packet.dts is None:
+                continue
+            by = round((WRAP - SECONDS / 2) / float(packet.time_base))
+            packet.pts, packet.dts = packet.pts + by, packet.dts + by
+            packet.stream = tracks[packet.stream_index]
+            out.mux_one(packet)
+    with av.open(str(path), options={"correct_ts_overflow": "0"}) as file:
+        stamps = [packet.dts for packet in file.demux(video=0) if packet.dts is not None]
+        assert 0.3 < stamps.index(min(stamps)) / len(stamps) < 0.7, "nothing wraps"
+    return path
+
+
+def test_stamps_of_a_transport_stream_that_wrap_change_nothing() -> None:
+    """As a file feed demuxes it; a sender's stream by SRT goes through the same demuxer of libav."""
+    with av.open(str(wrapping())) as file:
+        tracks = _tracks(file)
+        packets = list(_Pass().packets(file, tracks))
+    headers = {track.header.kind: track.header for track in tracks}
+    clip = Clip(headers[MediaKind.VIDEO], headers[MediaKind.AUDIO], tuple(packets))
+    for kind, each in ((MediaKind.VIDEO, 1 / 30), (MediaKind.AUDIO, AAC_FRAME / 48_000)):
+        times = [packet.dts / 1e6 for packet in packets if packet.kind is kind]
+        assert len(times) >= (SECONDS - 0.1) / each
+        steps = [after - before for before, after in pairwise(times)]
+        assert max(abs(step - each) for step in steps) < 0.001, kind
+    found = through(clip, packets, [0.1 + packet.dts / 1e6 for packet in packets], SECONDS)
     assert len(found) >= 4
     assert max(map(abs, found)) <= 0.020
