@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.edge import NGINX, Edge, Players, edge, unverified
+from tests.support.edge import NGINX, Edge, Origin, Players, edge, unverified
 from tests.support.following import Follower
 from tests.support.product import ROOT, SMALL, TOKEN, Client, Product, Seed, free_ports, newest, until
 
@@ -182,7 +182,10 @@ async def test_viewers_get_over_an_nginx_that_is_started_again(
 
 @needs_nginx
 async def test_what_the_edge_does_beside_caching(product: Product, client: Client, tmp_path: Path) -> None:
-    async with edge(tmp_path / "nginx", free_ports(1)[0], product.http_port) as proxy:
+    async with (
+        Origin(product.http_port) as origin,
+        edge(tmp_path / "nginx", free_ports(1)[0], origin.port) as proxy,
+    ):
         await _speaks_http2(proxy)
         connector = aiohttp.TCPConnector(ssl=unverified())
         async with aiohttp.ClientSession(proxy.url, connector=connector) as session:
@@ -200,6 +203,31 @@ async def test_what_the_edge_does_beside_caching(product: Product, client: Clien
             while "main" not in follower.documents.topics.get("channels", {}):
                 await follower.read()
             await follower.close()
+            await _outlives(origin, session)
+
+
+async def _outlives(origin: Origin, session: aiohttp.ClientSession) -> None:
+    """The origin goes: what is in the cache is still served, though the playlists have run out; the rest is a 502."""
+
+    async def ask(path: str) -> tuple[int, str, bytes]:
+        async with session.get(f"/hls/main/{path}") as answer:
+            return answer.status, answer.headers.get("X-Cache", ""), await answer.read()
+
+    kept = ("index.m3u8", "v180/index.m3u8", "audio/index.m3u8")
+    _, _, whole = await ask("v180/index.m3u8")
+    segments = [line for line in whole.decode().splitlines() if line.endswith(".m4s")][-2:]
+    warm = {name: await ask(name) for name in (*kept, f"v180/{segments[0]}")}
+    assert {status for status, _, _ in warm.values()} == {200}
+    await origin.gone()
+
+    async def stale() -> bool:
+        return [(await ask(name))[:2] for name in kept] == [(200, "STALE")] * len(kept)
+
+    await until(stale, 15, "the playlists to have run out, and to be served all the same")
+    for name in kept:
+        assert (await ask(name))[2].startswith(b"#EXTM3U")
+    assert await ask(f"v180/{segments[0]}") == (200, "HIT", warm[f"v180/{segments[0]}"][2])
+    assert (await ask(f"v120/{segments[1]}"))[0] == 502
 
 
 async def _keys_and_ranges(session: aiohttp.ClientSession) -> None:
