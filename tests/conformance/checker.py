@@ -78,6 +78,8 @@ class Seen:
     parts: dict[tuple[int, int], PartEntry] = field(default_factory=dict)
     discontinuity: dict[int, int] = field(default_factory=dict)
     maps: dict[int, str] = field(default_factory=dict)
+    breaks: set[int] = field(default_factory=set)
+    """Segments, the open one included, that were listed after a discontinuity tag."""
 
 
 class RenditionChecker:
@@ -93,7 +95,6 @@ class RenditionChecker:
         self._longest = 0
         self._hint: tuple[tuple[int, int], str] | None = None
         self._names: dict[str, object] = {}
-        self._breaks: set[int] = set()
 
     def _fail(self, rule: str, what: str) -> None:
         self.violations.append(Violation(rule, self.rendition, what))
@@ -191,7 +192,7 @@ class RenditionChecker:
         for msn, entry in numbered:
             number += entry.discontinuities
             if entry.discontinuities:
-                self._breaks.add(msn)
+                self.seen.breaks.add(msn)
             map_uri = entry.map or map_uri
             if not map_uri:
                 self._fail("syntax", f"segment {msn} has no map")
@@ -202,7 +203,7 @@ class RenditionChecker:
             before = entry
         opening = playlist.open
         if opening is not None and opening.discontinuities:
-            self._breaks.add(playlist.media_sequence + skipped + len(numbered))
+            self.seen.breaks.add(playlist.media_sequence + skipped + len(numbered))
         if opening is not None and numbered:
             self._time(numbered[-1][0] + 1, opening, before)
 
@@ -292,7 +293,7 @@ class RenditionChecker:
         if self._hint is not None:
             place, name = self._hint
             part = self.seen.parts.get(place)
-            if part is not None and part.uri != name and place[0] not in self._breaks:
+            if part is not None and part.uri != name and place[0] not in self.seen.breaks:
                 self._fail("hint", f"{name} was hinted, {part.uri} came")
         hint = playlist.preload_hint
         self._hint = None
@@ -312,6 +313,12 @@ def check_playlists(answers: Iterable[Answer]) -> tuple[dict[str, Seen], list[Vi
     violations += _alignment(seen)
     violations += _report_counts(answers, len(checkers))
     return seen, violations
+
+
+def seams(recording: Recording, since: int = 0) -> list[tuple[str, int]]:
+    """Discontinuities that any answer listed, as rendition and the media sequence number after it, from `since` on."""
+    seen, _ = check_playlists(recording.answers)
+    return [(name, msn) for name, each in seen.items() for msn in sorted(each.breaks) if msn >= since]
 
 
 def _alignment(seen: dict[str, Seen]) -> Iterator[Violation]:

@@ -56,6 +56,13 @@ def test_a_good_recording_is_accepted() -> None:
     assert any("#EXT-X-DISCONTINUITY\n" in answer.text for answer in _good().answers)
 
 
+def test_a_discontinuity_is_seen_wherever_it_was_listed() -> None:
+    assert {msn for _, msn in checker.seams(_good())} == {6}
+    assert {name for name, _ in checker.seams(_good())} == {answer.rendition for answer in _good().answers}
+    assert checker.seams(_good(), since=7) == []
+    assert checker.seams(record()) == []
+
+
 @pytest.mark.parametrize("rate", ["24", "25", "30", "30000/1001", "50", "60", "60000/1001"])
 def test_every_rate_is_accepted(rate: str) -> None:
     fraction = Fraction(rate)
