@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,10 +18,12 @@ from typing import Any
 import av
 import pytest
 
+from tests.support.media import ClipSpec, clip_file
 from tests.support.product import SMALL, TOKEN, Client, Product, Seed, breaks, free_ports, until
 from tests.support.publisher import Publisher
 
 KEY = "contract-camera-key"
+SRT_PORT = 19_730
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 TITLE = "가을 신상 라이브 🍂👩‍👩‍👧"
 JSON = {"Content-Type": "application/json"}
@@ -29,14 +32,23 @@ ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    folder = tmp_path_factory.mktemp("contract")
+    shutil.copy(clip_file(ClipSpec(seconds=1)), folder / "clip.mp4")
     with Product.start(
-        tmp_path_factory.mktemp("contract"),
+        folder,
         channels={"main": SMALL},
         feeds=(
             Seed("camera", key=KEY),
             Seed("pattern", "test", options={"width": "320", "height": "180"}),
         ),
         program={"main": ("pattern", None)},
+        settings={
+            "ingest": {
+                "srt_port": SRT_PORT,
+                "rtsp_networks": ["127.0.0.0/8"],
+                "media_dir": str(folder),
+            }
+        },
     ) as running:
         yield running
 
@@ -149,22 +161,30 @@ async def test_pages_and_lists(client: Client) -> None:
 
 async def test_feeds_of_each_kind(product: Product, client: Client) -> None:
     made = []
-    for kind in ("rtmp", "test", "file", "srt", "whip", "rtsp", "carrier-pigeon"):
+    publish = {
+        "rtmp": f"rtmp://127.0.0.1:{product.rtmp_port}/live/{{stream_key}}",
+        "whip": f"{product.url}/whip/{{id}}",
+        "srt": f"srt://127.0.0.1:{SRT_PORT}?",
+    }
+    options = {
+        "file": {"path": str(product.folder / "clip.mp4")},
+        "rtsp": {"url": "rtsp://127.0.0.1:9/door"},
+    }
+    for kind in ("rtmp", "srt", "whip", "rtsp", "file", "test"):
+        feed = {"kind": kind, "name": TITLE, "options": options.get(kind, {})}
+        answer = await client.api("POST", "/feeds", feed)
+        made.append(answer["id"])
+        assert (answer["kind"], answer["name"]) == (kind, TITLE)
+        again = await client.feed(answer["id"])
+        assert "stream_key" not in again
+        assert (len(answer["stream_key"]) >= 10) == (kind in publish)
+        if kind in publish:
+            assert answer["publish_url"].startswith(publish[kind].format(**answer))
+            assert answer["stream_key"] not in json.dumps(again)
+    for kind, field in (("file", "options.path"), ("rtsp", "options.url"), ("carrier-pigeon", "kind")):
         status, answer = await client.try_api("POST", "/feeds", {"kind": kind, "name": TITLE})
-        if status == 201:
-            made.append(answer["id"])
-            assert (answer["kind"], answer["name"]) == (kind, TITLE)
-            assert isinstance(answer["stream_key"], str)
-            again = await client.feed(answer["id"])
-            assert "stream_key" not in again
-            if kind == "rtmp":
-                assert answer["publish_url"].endswith(f":{product.rtmp_port}/live/{answer['stream_key']}")
-                assert answer["stream_key"] not in json.dumps(again)
-        else:
-            assert status == 422, (kind, answer)
-            assert answer["field"] == {"file": "options.path", "rtsp": "options.url"}.get(kind, "kind")
-            assert len(answer["detail"]) > 10
-    assert len(made) >= 2
+        assert (status, answer["field"]) == (422, field), (kind, answer)
+        assert len(answer["detail"]) > 10
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
