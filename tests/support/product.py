@@ -148,19 +148,30 @@ class Product:
             seed |= {"backup": backup} if backup else {}
             lines += ["[[channels.seed]]", *(f"{key} = {toml_value(value)}" for key, value in seed.items())]
         config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        product = cls(folder, data, cls._spawn(folder, data, config), http, rtmp)
+        spawned = cls._spawn(folder, data, config, {"GACHI_ADMIN_TOKEN": TOKEN})
+        product = cls(folder, data, spawned, http, rtmp)
+        return product._once_ready() if ready else product
+
+    @classmethod
+    def shipped(cls, folder: Path, config: Path) -> Self:
+        """Start it with a settings file as it is, but for the ports, and wait until every channel is ready."""
+        http, rtmp = free_ports(2)
+        ports = {"GACHI_HTTP__PORT": str(http), "GACHI_INGEST__RTMP_PORT": str(rtmp)}
+        data = folder / "var"
+        return cls(folder, data, cls._spawn(folder, data, config, ports), http, rtmp)._once_ready()
+
+    def _once_ready(self) -> Self:
         try:
-            if ready:
-                product.wait_ready()
+            self.wait_ready()
         except BaseException:
-            product.stop()
+            self.stop()
             raise
-        return product
+        return self
 
     @staticmethod
-    def _spawn(folder: Path, data: Path, config: Path) -> subprocess.Popen[bytes]:
+    def _spawn(folder: Path, data: Path, config: Path, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GACHI_")}
-        environment |= {"GACHI_DATA": str(data), "GACHI_ADMIN_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+        environment |= {"GACHI_DATA": str(data), "PYTHONPATH": str(ROOT), **more}
         command = [str(Path(sys.executable).with_name("gachi")), "serve", "--config", str(config)]
         with (folder / "serve.log").open("ab") as log:
             return subprocess.Popen(
