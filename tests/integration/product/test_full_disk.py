@@ -63,12 +63,12 @@ def product(tmp_path: Path, small_disk: Path) -> Iterator[Product]:
         tmp_path / "product",
         data=small_disk / "var",
         # Noise, which cannot be made small, and little memory for what waits: that is full within seconds.
-        channels={"main": {**SMALL, "ladder": LADDER}, "witness": SMALL},
+        channels={"main": {**SMALL, "ladder": LADDER}, "side": SMALL},
         feeds=(
             Seed("noise", "file", options={"path": "noise.mp4", "loop": "true"}),
             Seed("pattern", "test", options={"width": "320", "height": "180"}),
         ),
-        program={"main": ("noise", None), "witness": ("pattern", None)},
+        program={"main": ("noise", None), "side": ("pattern", None)},
         settings={"ingest": {"media_dir": str(tmp_path)}, "tape": {"min_free_bytes": 0, "held_bytes": MB}},
     ) as running:
         yield running
@@ -96,7 +96,7 @@ async def test_a_full_disk_stops_the_tape_and_nothing_else(
     ballast = small_disk / "ballast"
     async with asyncio.TaskGroup() as tasks:
         viewers = [
-            tasks.create_task(collect(client.session, product.hls(name), 20)) for name in ("main", "witness")
+            tasks.create_task(collect(client.session, product.hls(name), 20)) for name in ("main", "side")
         ]
         await asyncio.to_thread(_fill, ballast)
 
