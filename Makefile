@@ -24,8 +24,8 @@ BIN := .venv/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web/frontend
 PYTEST = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 # Tests without the product take both cores; those with it, its processes and browsers have the machine for themselves.
-SMALL_TESTS := tests/architecture tests/conformance tests/contract tests/unit
-LARGE_TESTS := tests/integration tests/e2e
+SMALL_TESTS := tests/architecture tests/conformance tests/contract tests/unit $(filter-out %/product,$(wildcard tests/integration/*))
+LARGE_TESTS := tests/integration/product tests/e2e
 FRONT := web/frontend
 SOURCES = $(shell find $(FRONT)/src $(FRONT)/scripts -type f -not -path '*/generated/*' -not -name schema.d.ts 2>/dev/null) \
 	$(wildcard $(FRONT)/*.ts $(FRONT)/*.js $(FRONT)/*.html $(FRONT)/*.json)

@@ -27,8 +27,10 @@ DATA = "GACHI_DATA"
 CONFIG = "GACHI_CONFIG"
 """Names the chosen file where no command line does (children of `gachi serve`)."""
 DEFAULTS = Path(__file__).resolve().parent.parent / "configs" / "default.toml"
-SOCKET_PATH_LIMIT = 100
-"""Bytes; Linux takes 107 in `sockaddr_un` (unix(7))."""
+SOCKET_PATH_LIMIT = 107
+"""Bytes that Linux takes in `sockaddr_un` (unix(7))."""
+SOCKET_NAME_LIMIT = 58
+"""Bytes of a socket's name: a channel's id of 40, a number of ten digits, and what they are."""
 
 
 class Section(BaseModel):
@@ -232,12 +234,14 @@ class Settings:
         return self._layers.origin(path)
 
     def socket(self, name: str) -> Path:
-        """Path of the Unix socket `name` in the data folder, or (too long for the kernel) in a private temporary one."""
-        path = self.data / "run" / f"{name}.sock"
-        if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
-            return path
-        digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"gachi-{os.getuid()}-{digest}" / f"{name}.sock"
+        """Path of the Unix socket `name` (at most `SOCKET_NAME_LIMIT` bytes) in the data folder or, where a name of that length
+        would be too long for the kernel there, in a private temporary one. All sockets of a data folder are in one place.
+        """
+        folder = self.data / "run"
+        if len(os.fsencode(folder)) + 1 + SOCKET_NAME_LIMIT + len(".sock") > SOCKET_PATH_LIMIT:
+            digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()[:12]
+            folder = Path(tempfile.gettempdir()) / f"gachi-{os.getuid()}-{digest}"
+        return folder / f"{name}.sock"
 
     def create_folders(self) -> None:
         """Make the data folder and the folders for sockets, for this user only."""

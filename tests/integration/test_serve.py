@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.settings import Settings
+
 DEADLINE = 30.0
 PROGRAM = """
 import json, sys
@@ -69,7 +71,7 @@ def test_it_says_when_all_is_ready_restarts_what_dies_and_stops_cleanly(tmp_path
         read = read_until(process, r'"event": "ready"')
         assert "open http://localhost" in read
         assert (tmp_path / "gachi.db").exists()
-        assert (tmp_path / "run" / "bus.sock").is_socket()
+        assert Settings({}, data=tmp_path).socket("bus").is_socket()
         first = children(process.pid)
         assert len(first) == 2
         os.kill(first[0], signal.SIGKILL)
@@ -80,7 +82,7 @@ def test_it_says_when_all_is_ready_restarts_what_dies_and_stops_cleanly(tmp_path
         assert len(children(process.pid)) == 2
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 0
-        assert not (tmp_path / "run" / "bus.sock").exists()
+        assert not Settings({}, data=tmp_path).socket("bus").exists()
 
 
 def test_one_data_folder_is_served_once_and_a_killed_one_leaves_it_free(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ import aiohttp
 from media.packaging.playlist import MediaPlaylist
 from media.packaging.playlist_parser import parse_media
 from runtime.cli import toml_value
+from tests.support.processes import command_line
 
 TOKEN = "product-test-admin"
 START_WITHIN = 120.0
@@ -211,7 +212,7 @@ class Product:
             raise AssertionError(f"did not stop within {STOP_WITHIN:.0f} s:\n{self.log_tail()}") from None
         took = time.monotonic() - begun
         deadline = time.monotonic() + 5
-        while left := [f"{pid} {self.seen[pid]}" for pid in self.seen if _command(pid) == self.seen[pid]]:
+        while left := [f"{pid} {self.seen[pid]}" for pid in self.seen if command_line(pid) == self.seen[pid]]:
             if time.monotonic() > deadline:
                 raise AssertionError(f"processes were left behind: {left}")
             time.sleep(0.05)
@@ -262,7 +263,7 @@ class Product:
         wanted = [self.process.pid]
         while wanted:
             pid = wanted.pop()
-            command = _command(pid)
+            command = command_line(pid)
             if not command:
                 continue
             found[pid] = command
@@ -443,12 +444,3 @@ def _breaks(entries: list[Any], first: int) -> Iterator[int]:
     for number, entry in enumerate(entries, first):
         for _ in range(entry.discontinuities):
             yield number
-
-
-def _command(pid: int) -> str:
-    """The command line of a living process; empty where there is none, or it is a zombie."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return ""
-    return command.replace(b"\0", b" ").decode(errors="replace").strip()

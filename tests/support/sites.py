@@ -127,7 +127,6 @@ class Site:
     replays: MemoryReplays
     store: ObstoreSegmentStore
     registry: CollectorRegistry
-    database: Database
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
@@ -215,7 +214,6 @@ async def site(
                     replays,
                     store,
                     registry,
-                    database,
                 )
             finally:
                 running.cancel()

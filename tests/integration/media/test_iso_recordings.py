@@ -34,7 +34,7 @@ from media.jobs.isos import Isos
 from media.model.errors import ConflictError, NotFoundError
 from media.record.iso import recorder as timing
 from media.record.iso import writer as writing
-from media.record.iso.isos import PartCause
+from media.record.iso.isos import SHORTEST_GAP, PartCause
 from media.record.iso.settings import IsoSettings
 from media.record.iso.store import IsoStore, MemoryIsoStore
 from runtime.bus.calls import publish
@@ -403,4 +403,8 @@ async def test_kill_dash_nine_loses_less_than_a_second(house: House, tmp_path: P
     assert mended == torn[: len(mended)]
     clip = make_clip(ClipSpec(seconds=4))
     assert {(kind, data) for kind, _, data in mended} <= {(p.kind.value, p.data) for p in clip.packets}
-    assert view.gaps[-1].cause in {"restart", "feed"}
+    # What nobody recorded is told, unless it was as short as a first picture is late by: a quick machine loses less.
+    first, second = view.parts
+    told = [gap.cause for gap in view.gaps if gap.ends > first.started + first.duration]
+    assert told or second.started - first.started - first.duration < 2 * SHORTEST_GAP
+    assert set(told) <= {"restart", "feed"}

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr
 
-from runtime.settings import DEFAULTS, Section, Settings, SettingsError, discover, leaves, merge, parse_value
+from runtime.settings import (
+    DEFAULTS,
+    SOCKET_NAME_LIMIT,
+    Section,
+    Settings,
+    SettingsError,
+    discover,
+    leaves,
+    merge,
+    parse_value,
+)
 
 keys = st.text("abc", min_size=1, max_size=2)
 scalars = st.one_of(st.integers(), st.booleans(), st.text(max_size=4), st.lists(st.integers(), max_size=3))
@@ -156,6 +166,12 @@ def test_a_child_process_loads_the_same(tmp_path: Path) -> None:
 def test_a_long_data_path_gets_short_sockets(tmp_path: Path) -> None:
     short = Settings({}, data=Path("/srv/gachi"))
     assert short.socket("bus") == Path("/srv/gachi/run/bus.sock")
+    # One place for all, whatever its length: folders are made before the longest name is known.
+    for length in range(20, 60):
+        between = Settings({}, data=Path("/" + "x" * length))
+        longest = between.socket("o" * SOCKET_NAME_LIMIT)
+        assert len(str(longest)) <= 107
+        assert longest.parent == between.socket("bus").parent
     long = Settings({}, data=tmp_path / ("x" * 120))
     assert len(str(long.socket("bus"))) < 100
     long.create_folders()
