@@ -7,11 +7,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from media.model.feed import FeedSpec, FeedStatus
 from media.model.time import ProgrammeTime
-from media.model.tracks import EncodedPacket, TrackHeader
+from media.model.tracks import EncodedPacket, EncodedTick, TrackHeader
+
+FrameT_contra = TypeVar("FrameT_contra", contravariant=True)
+"""A raw picture, of whatever kind the adapters pass around."""
 
 # --- feeds -----------------------------------------------------------------------------------------------------------
 
@@ -53,6 +56,43 @@ class FeedTap(Protocol):
     """
 
     def __aiter__(self) -> AsyncIterator[TrackHeader | EncodedPacket | FeedStatus]: ...
+
+
+# --- encoding --------------------------------------------------------------------------------------------------------
+
+
+class Encoder(Protocol[FrameT_contra]):
+    """Codes one rung of a channel as H.264 without B-frames, an IDR picture every `gop_frames` ticks and nowhere else.
+
+    What it gives is cut and joined years later (`stitchable`): two encoders of the same rung have the same headers, whatever they
+    were fed. One thread uses it at a time. `EngineError` where it fails.
+    """
+
+    @property
+    def init_segment(self) -> bytes:
+        """`ftyp` + `moov` in the channel's timescale, without an edit list."""
+        ...
+
+    @property
+    def extradata(self) -> bytes:
+        """AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3)."""
+        ...
+
+    def warm(self) -> None:
+        """Do whatever makes the first live picture slow, before there is one."""
+        ...
+
+    def encode(self, tick: int, frame: FrameT_contra, /) -> list[EncodedTick]:
+        """The picture of a tick, of any size; returns what is finished, in order. Raises `EngineError` at a hole in the ticks."""
+        ...
+
+    def flush(self) -> list[EncodedTick]:
+        """What is still inside. Nothing can be encoded after it."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
 
 
 # --- segments --------------------------------------------------------------------------------------------------------

@@ -19,10 +19,10 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from media.adapters.av_planes import planes_of
 from media.encode.ladder import rung_settings
-from media.encode.units import EncodedTick
 from media.model.channel import ChannelSpec, Rung
 from media.model.errors import EngineError
 from media.model.time import AAC_FRAME, SAMPLE_RATE
+from media.model.tracks import EncodedTick
 
 Samples = npt.NDArray[np.float32]
 

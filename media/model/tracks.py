@@ -62,3 +62,14 @@ class EncodedPacket:
     data: bytes
     arrived: int = 0
     """Unix microseconds at which ingest had the whole unit; 0 where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTick:
+    """One coded picture. There are no B-frames: decode time = presentation time = `tick`."""
+
+    tick: int
+    data: bytes
+    """NAL units, each after its length in 4 bytes (ISO/IEC 14496-15 §5.3); parameter sets are in `avcC` only."""
+    keyframe: bool
+    """An IDR picture: every `gop_frames` ticks, and nowhere else."""

@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
-from media.adapters.av_encode import AudioEncoder, VideoEncoder
+from media.adapters.av_encode import AudioEncoder
 from media.model.errors import EngineError
 from media.packaging.parts import Part
 from media.packaging.segmenter import AudioSegmenter, VideoSegmenter
+from media.ports import Encoder
 
 VIDEO_QUEUE = 8
 """Pictures: a quarter of a second at 30 fps, past which a rung repeats."""
@@ -93,7 +94,7 @@ class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
     def __init__(
         self,
         name: str,
-        encoder: VideoEncoder,
+        encoder: Encoder[VideoFrame],
         segmenter: VideoSegmenter,
         on_part: OnPart,
         on_failure: OnFailure,

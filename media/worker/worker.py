@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 
 from av import VideoFrame
 
-from media.adapters.av_encode import AudioEncoder, VideoEncoder
+from media.adapters.av_encode import AudioEncoder
+from media.adapters.encoders import open_encoder
 from media.contracts.channels import PictureChanged, Program
 from media.contracts.isos import FeedPlaced
 from media.mix.mixer import Mixed, Mixer
@@ -26,6 +27,7 @@ from media.packaging.fmp4 import init_tracks
 from media.packaging.live import LiveChannel
 from media.packaging.parts import AUDIO, Part
 from media.packaging.segmenter import AudioSegmenter, VideoSegmenter
+from media.ports import Encoder
 from media.record.recorder import Recorder
 from media.worker.encoders import AudioThread, RungThread
 from media.worker.inputs import Inputs, OpenTap
@@ -45,15 +47,15 @@ ResultT = TypeVar("ResultT")
 class Encoders:
     """Opened and warm: one per rung in the ladder's order, and the audio's."""
 
-    rungs: Sequence[VideoEncoder]
+    rungs: Sequence[Encoder[VideoFrame]]
     audio: AudioEncoder
 
 
 async def open_encoders(spec: ChannelSpec) -> Encoders:
     """Open all encoders of a channel, each in a thread: opening and warming takes some 50 ms each."""
 
-    def rung(index: int) -> VideoEncoder:
-        encoder = VideoEncoder(spec, spec.ladder[index])
+    def rung(index: int) -> Encoder[VideoFrame]:
+        encoder = open_encoder(spec, spec.ladder[index])
         encoder.warm()
         return encoder
 

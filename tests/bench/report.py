@@ -31,6 +31,12 @@ ORDER = (
     "viewers-worker-333",
     "viewers-worker-5",
     "rtmp-ingest",
+    "whip-ingest",
+    "loss-1",
+    "loss-5",
+    "loss-10",
+    "loss-20",
+    "realtime-cpu",
     "kill-back",
     "kill-lost",
 )

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,65 +17,13 @@ import pytest
 
 from media.ingest.rtmp.chunks import ChunkReader
 from tests.support.browser import browser, open_page
+from tests.support.obs import obs, wanted
 from tests.support.product import SMALL, Product, Seed
 
 KEY = "obs-has-this-key"
 HANDSHAKE = 1 + 1536 + 1536
 """Bytes of C0, C1 and C2 (RTMP 1.0, 5.2)."""
 pytestmark = [pytest.mark.e2e, pytest.mark.peer, pytest.mark.timeout(180)]
-
-_GLOBAL = """[General]
-FirstRun=true
-EnableAutoUpdates=false
-[Basic]
-Profile=Test
-ProfileDir=Test
-SceneCollection=Test
-SceneCollectionFile=Test
-[OBSWebSocket]
-FirstLoad=false
-ServerEnabled=false
-[BasicWindow]
-SysTrayEnabled=false
-"""
-_PROFILE = """[General]
-Name=Test
-[Video]
-BaseCX=640
-BaseCY=360
-OutputCX=640
-OutputCY=360
-FPSType=0
-FPSCommon=30
-[Audio]
-SampleRate=48000
-[Output]
-Mode=Simple
-[SimpleOutput]
-VBitrate=600
-ABitrate=128
-StreamEncoder=x264
-Preset=veryfast
-"""
-_BLUE = 0xFFFF2020  # ABGR
-
-
-def _scene() -> dict[str, object]:
-    ground = {
-        "id": "color_source",
-        "versioned_id": "color_source_v3",
-        "name": "Ground",
-        "settings": {"color": _BLUE, "width": 640, "height": 360},
-    }
-    item = {"name": "Ground", "id": 1, "visible": True, "align": 5, "scale": {"x": 1.0, "y": 1.0}}
-    scene = {"id": "scene", "name": "Scene", "settings": {"items": [item], "id_counter": 1}}
-    return {
-        "name": "Test",
-        "current_scene": "Scene",
-        "current_program_scene": "Scene",
-        "scene_order": [{"name": "Scene"}],
-        "sources": [ground, scene],
-    }
 
 
 @dataclass
@@ -143,52 +88,9 @@ async def tapped(port: int) -> AsyncIterator[tuple[int, Tap]]:
         yield server.sockets[0].getsockname()[1], tap
 
 
-@asynccontextmanager
-async def obs(folder: Path, server: str, key: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """OBS on a screen of its own, with settings of its own, streaming at once."""
-    home = folder / "obs-studio"
-    files = {
-        "global.ini": _GLOBAL,
-        "basic/profiles/Test/basic.ini": _PROFILE,
-        "basic/profiles/Test/service.json": json.dumps(
-            {"type": "rtmp_custom", "settings": {"server": server, "key": key, "use_auth": False}}
-        ),
-        "basic/scenes/Test.json": json.dumps(_scene()),
-    }
-    for name, text in files.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(text, encoding="utf-8")
-    environment = {
-        **os.environ,
-        "XDG_CONFIG_HOME": str(folder),
-        "XDG_RUNTIME_DIR": str(folder),
-        "LIBGL_ALWAYS_SOFTWARE": "1",
-        "QT_QPA_PLATFORM": "xcb",
-    }
-    screen = ["xvfb-run", "-a", "-s", "-screen 0 800x600x24"]
-    command = [*screen, "obs", "--startstreaming", "--minimize-to-tray", "--disable-updater", "--multi"]
-    with (folder / "obs.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # xvfb-run starts two more: they are ended as one group
-        )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
-        await process.wait()
-
-
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    for program in ("obs", "xvfb-run", "Xvfb"):
-        if shutil.which(program) is None:
-            pytest.skip(f"OBS is not tested: there is no {program} (Debian: obs-studio, xvfb, xauth)")
+    wanted()
     with Product.start(
         tmp_path_factory.mktemp("obs"),
         channels={"main": SMALL},

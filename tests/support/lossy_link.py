@@ -43,6 +43,21 @@ class Link:
             where = ("dev", _name(side), "ingress", "prio", "1", "handle", "1", "bpf")
             _run("tc", *side, "filter", "replace", *where, "direct-action", "bytecode", program)
 
+    def pull(self) -> None:
+        """Pull the plug out of the namespace's side: it has no network at all until `plug`."""
+        _run("ip", *_SIDES[1], "link", "set", _name(_SIDES[1]), "down")
+
+    def plug(self) -> None:
+        """Put it back in."""
+        _run("ip", *_SIDES[1], "link", "set", _name(_SIDES[1]), "up")
+
+    def inside(self, program: str, folder: Path) -> str:
+        """Path of a script in `folder` that runs a program in the namespace, with whatever it is given."""
+        script = folder / f"inside-{Path(program).name}"
+        script.write_text(f'#!/bin/sh\nexec ip netns exec {_NAME} {program} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+        return str(script)
+
     @property
     def lost(self) -> tuple[int, int]:
         """Packets thrown away so far: of those to us, of those to the namespace."""

@@ -29,7 +29,7 @@ class Part:
     """A peer that Debian has."""
 
     programs: Sequence[str]
-    """All of them are there where it is installed."""
+    """All of them are there where it is installed; one with a slash is a pattern of files of which there is one."""
     packages: Sequence[str]
     without: str
     """What the suite does without where it is missing."""
@@ -48,6 +48,14 @@ PARTS = (
             *(f"gstreamer1.0-plugins-{of}" for of in ("base", "good", "bad", "ugly")),
         ),
         "GStreamer: no publisher of that kind",
+    ),
+    Part(
+        (
+            "/usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib",
+            "/usr/lib/python3/dist-packages/gi/__init__.py",
+        ),
+        ("gir1.2-gst-rtsp-server-1.0", "python3-gi"),
+        "GStreamer's RTSP server: no camera of that kind is pulled",
     ),
 )
 
@@ -75,7 +83,7 @@ def program(name: str) -> str | None:
 
 
 def _there(part: Part) -> bool:
-    return all(program(name) for name in part.programs)
+    return all(any(Path("/").glob(name[1:])) if "/" in name else program(name) for name in part.programs)
 
 
 def _try(command: Sequence[str], timeout: float, folder: Path | None = None) -> bool:

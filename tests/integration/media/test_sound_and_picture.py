@@ -16,13 +16,12 @@ from media.adapters.av_decode import AudioDecoder, VideoDecoder
 from media.adapters.av_encode import AudioEncoder, VideoEncoder
 from media.adapters.av_file import _Pass, _tracks
 from media.adapters.av_planes import planes_of
-from media.encode.units import EncodedTick
 from media.mix.fold import Fold
 from media.mix.mixer import Mixer
 from media.mix.switcher import Program
 from media.model.channel import ChannelSpec, Rung
 from media.model.time import AAC_FRAME
-from media.model.tracks import Codec, EncodedPacket, MediaKind, TrackHeader
+from media.model.tracks import Codec, EncodedPacket, EncodedTick, MediaKind, TrackHeader
 from tests.support.media import Clip, ClipSpec, beeps, clip_file, flashes, make_clip, offsets, shifted
 
 SPEC = ChannelSpec("main", width=320, height=180, ladder=(Rung(180, 400_000),))

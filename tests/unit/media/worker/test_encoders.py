@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from media.encode.units import EncodedTick
 from media.model.errors import EngineError
+from media.model.tracks import EncodedTick
 from media.packaging.parts import Part
 from media.packaging.segmenter import AudioSegmenter, VideoSegmenter
 from media.worker import encoders as subject
