@@ -1,16 +1,20 @@
-"""WebRTC connections of senders, over aiortc. The only place that knows aiortc, and two things of its inside:
+"""WebRTC connections of senders, over aiortc. The only place that knows aiortc, and three things of its inside:
 
 - `RTCRtpReceiver` hands each packet, its payload depacketised, to a jitter buffer of its own and decodes what that puts
   together. `_Tap` stands in for that buffer: it passes packets on and puts nothing together, so nothing is ever decoded
   here (the decoder thread that each receiver starts waits for ever). Order, repeats and keyframes are decided by
   `media.ingest.whip.pieces`, so the receiver's own requests for repeats are switched off.
 - `aioice.Connection` gathers on every address of the machine; where one address is set, it is told that one.
+- It asks the sender for consent every five seconds and closes after six questions without an answer, whatever arrives meanwhile.
+  The ffmpeg program answers none, and was cut off after half a minute. Who sends nothing but reports need not ask
+  (RFC 7675, 5.1), so nothing is asked: a sender is gone when nothing comes from it (`WhipLimits.silence`).
 
 aiortc is pinned to one version for it; tests/contract/test_webrtc_inside.py fails where the inside is another.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -135,6 +139,7 @@ class WebRtcPeer:
         setattr(receiver, "_handle_rtcp_packet", handle)  # noqa: B010 - mypy refuses to assign to a method
         gatherer: Any = receiver.transport.transport.iceGatherer
         _gather_on(gatherer._connection, self._host)  # noqa: SLF001 - see the module
+        _ask_no_consent(gatherer._connection)  # noqa: SLF001 - see the module
 
     def _changed(self) -> None:
         state = self._connection.connectionState
@@ -178,3 +183,10 @@ def _gather_on(connection: Connection, host: str) -> None:
             connection._local_candidates_end = True  # noqa: SLF001 - see the module
 
     setattr(connection, "gather_candidates", gather)  # noqa: B010 - mypy refuses to assign to a method
+
+
+def _ask_no_consent(connection: Connection) -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()  # until the connection's end cancels it
+
+    setattr(connection, "query_consent", never)  # noqa: B010 - mypy refuses to assign to a method

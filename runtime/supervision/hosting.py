@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import signal
 import socket
@@ -44,7 +45,11 @@ def host(fd: int, target: str) -> int:
     line = socket.socket(fileno=fd)
     logs.setup(LogSettings(), target)  # until the real settings are known
     try:
-        main = load(target)
+        try:
+            main = load(target)
+        finally:
+            gc.freeze()  # nor are modules looked through later, in the midst of a tick
+            gc.enable()
         settings = Settings.load()
     except Exception as error:
         # A module that is missing or settings that are wrong stay so until somebody changes them.

@@ -65,3 +65,9 @@ def test_ice_gathers_as_we_have_it_gather() -> None:
     source = inspect.getsource(Connection.gather_candidates)
     for name in ("_local_candidates_start", "_local_candidates_end", "_local_candidates +="):
         assert f"self.{name}" in source
+
+
+def test_consent_is_asked_for_where_we_ask_for_none() -> None:
+    assert list(inspect.signature(Connection.query_consent).parameters) == ["self"]
+    assert "asyncio.create_task(self.query_consent())" in inspect.getsource(Connection.connect)
+    assert "self._query_consent_task.cancel()" in inspect.getsource(Connection.close)

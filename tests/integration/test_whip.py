@@ -99,10 +99,12 @@ async def test_a_sender_of_sound_alone_is_heard(house: House) -> None:
 
 
 @pytest.mark.peer
-async def test_ffmpeg_publishes_and_leaves(house: House) -> None:
+async def test_ffmpeg_publishes_and_leaves(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    # It answers no request for consent (RFC 7675): who asked it would have given it up within four seconds now.
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.05)
     command = [
         *(ffmpeg(), "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc=s=320x180:r=30"),
-        *("-re", "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "4", "-pix_fmt", "yuv420p"),
+        *("-re", "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "7", "-pix_fmt", "yuv420p"),
         *("-c:v", "libx264", "-profile:v", "high", "-preset", "ultrafast", "-bf", "0", "-g", "30"),
         *(
             "-c:a",
@@ -125,7 +127,7 @@ async def test_ffmpeg_publishes_and_leaves(house: House) -> None:
         try:
             view = await house.phase(FeedPhase.LIVE)
             assert "Lavf" in view.peer
-            await until(lambda: len(watched.pictures) > 60 and watched.sounds > 80, 40, "ffmpeg's pictures")
+            await until(lambda: len(watched.pictures) > 180 and watched.sounds > 280, 40, "ffmpeg's pictures")
             view = await house.phase(FeedPhase.LOST, within=40)
             assert view.reason == "the sender ended the stream"
         finally:

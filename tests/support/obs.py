@@ -30,12 +30,12 @@ SysTrayEnabled=false
 _PROFILE = """[General]
 Name=Test
 [Video]
-BaseCX=640
-BaseCY=360
-OutputCX=640
-OutputCY=360
+BaseCX={width}
+BaseCY={height}
+OutputCX={width}
+OutputCY={height}
 FPSType=0
-FPSCommon=30
+FPSCommon={rate}
 [Audio]
 SampleRate=48000
 [Output]
@@ -75,12 +75,14 @@ def wanted() -> None:
 
 
 @asynccontextmanager
-async def obs(folder: Path, server: str, key: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """OBS on a screen of its own, with settings of its own, streaming at once."""
+async def obs(
+    folder: Path, server: str, key: str, *, width: int = 640, height: int = 360, rate: int = 30
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """OBS on a screen of its own, with settings of its own, streaming at once. `rate` is one of 10, 20, 30."""
     home = folder / "obs-studio"
     files = {
         "global.ini": _GLOBAL,
-        "basic/profiles/Test/basic.ini": _PROFILE,
+        "basic/profiles/Test/basic.ini": _PROFILE.format(width=width, height=height, rate=rate),
         "basic/profiles/Test/service.json": json.dumps(
             {"type": "rtmp_custom", "settings": {"server": server, "key": key, "use_auth": False}}
         ),
