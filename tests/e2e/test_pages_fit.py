@@ -95,7 +95,7 @@ async def test_everything_fits_a_phone(
     assert wrong == []
 
 
-@pytest.mark.parametrize("language", ["ko-KR", "en-US"])
+@pytest.mark.parametrize("language", ["ko-KR", pytest.param("en-US", marks=pytest.mark.soak)])
 async def test_assistive_technology_finds_its_way(
     product: Product, paths: dict[str, str], chrome: Browser, language: str
 ) -> None:

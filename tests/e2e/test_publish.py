@@ -255,7 +255,7 @@ async def test_what_is_wrong_is_said_with_what_to_do(
         await expect(page.locator(".air")).to_be_visible(timeout=60_000)
 
 
-@pytest.mark.parametrize("locale", ["ko-KR", "en-US"])
+@pytest.mark.parametrize("locale", ["ko-KR", pytest.param("en-US", marks=pytest.mark.soak)])
 async def test_assistive_technology_and_large_text(
     product: Product, client: Client, camera: Browser, locale: str
 ) -> None:

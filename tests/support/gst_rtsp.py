@@ -19,7 +19,8 @@ USER, PASSWORD = "viewer", "p@ss word"
 _START_WITHIN = 20.0
 _IMPORTS = """
 import gi
-gi.require_version("GstRtspServer", "1.0")
+for each in ("Gst", "GstRtsp", "GstRtspServer"):
+    gi.require_version(each, "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
 Gst.init(None)
 """

@@ -19,7 +19,8 @@ from tests.support.product import SMALL, Product, Seed, newest, until
 from tests.support.rtsp_server import Habits, RtspServer
 from tests.support.watching import watch
 
-pytestmark = [pytest.mark.peer, pytest.mark.timeout(240)]
+# What each of them does alone, and what ends it, is tested at ingest (test_srt_feeds.py, test_rtsp_feeds.py) every time.
+pytestmark = [pytest.mark.soak, pytest.mark.peer, pytest.mark.timeout(240)]
 SRT_PORT = 19_710
 FEEDS = ("pattern", "desk", "door")
 
