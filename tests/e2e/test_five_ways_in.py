@@ -24,10 +24,10 @@ from tests.conformance.collect import collect
 from tests.conformance.media_checks import check
 from tests.e2e.conftest import BUILD
 from tests.support.browser import ARGUMENTS, open_page
-from tests.support.ffmpeg_sender import ffmpeg, publishing
+from tests.support.ffmpeg_sender import ffmpeg, publishing, publishing_by_whip
 from tests.support.gst_rtsp import PASSWORD, USER, gst_rtsp
 from tests.support.media import ClipSpec, clip_file
-from tests.support.obs import obs, wanted
+from tests.support.obs import need_obs, obs
 from tests.support.parts import chromium
 from tests.support.product import SMALL, TOKEN, Client, Product, Seed
 
@@ -54,7 +54,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.e2e, pytest.mark.peer, pytest.mark.t
 
 
 async def test_five_kinds_of_senders_are_swapped_on_two_channels_without_a_seam(tmp_path: Path) -> None:
-    wanted()
+    need_obs()
     if chromium() is None or not (BUILD / "index.html").is_file():
         pytest.skip("no phone goes live: there is no Chromium, or the front end is not built")
     async with gst_rtsp("blue") as camera:
@@ -93,7 +93,14 @@ async def test_five_kinds_of_senders_are_swapped_on_two_channels_without_a_seam(
                 await senders.enter_async_context(
                     publishing(made["desk"]["publish_url"], "green", form="mpegts")
                 )
-                await senders.enter_async_context(by_whip(made["field"], tmp_path / "field.log"))
+                await senders.enter_async_context(
+                    publishing_by_whip(
+                        made["field"]["publish_url"],
+                        made["field"]["stream_key"],
+                        clip_file(ClipSpec(seconds=20)),
+                        told=tmp_path / "field.log",
+                    )
+                )
                 started = await senders.enter_async_context(a_browser(tmp_path))
                 phone = await senders.enter_async_context(going_live(product, started, made["phone"]))
                 for feed, codecs in CODECS.items():
@@ -142,25 +149,6 @@ async def swapped(product: Product, client: Client, started: Browser, folder: Pa
         await staff.page.screenshot(path=folder / "staff.png", full_page=True)
         assert viewer.errors == []
         assert staff.errors == []
-
-
-@asynccontextmanager
-async def by_whip(feed: dict[str, Any], told: Path) -> AsyncIterator[None]:
-    """The ffmpeg program, with a flash and a beep each second, over and over; what it says is in the file `told`."""
-    clip = clip_file(ClipSpec(seconds=20))
-    command = [ffmpeg(), "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(clip), "-c:v", "copy"]
-    command += ["-c:a", "libopus", "-b:a", "96k", "-ac", "2", "-f", "whip"]
-    command += ["-authorization", feed["stream_key"], feed["publish_url"]]
-    with told.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 @asynccontextmanager

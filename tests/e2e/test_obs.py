@@ -17,7 +17,7 @@ import pytest
 
 from media.ingest.rtmp.chunks import ChunkReader
 from tests.support.browser import browser, open_page
-from tests.support.obs import obs, wanted
+from tests.support.obs import need_obs, obs
 from tests.support.product import SMALL, Product, Seed
 
 KEY = "obs-has-this-key"
@@ -90,7 +90,7 @@ async def tapped(port: int) -> AsyncIterator[tuple[int, Tap]]:
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    wanted()
+    need_obs()
     with Product.start(
         tmp_path_factory.mktemp("obs"),
         channels={"main": SMALL},

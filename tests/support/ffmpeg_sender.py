@@ -107,3 +107,23 @@ async def publishing(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+@asynccontextmanager
+async def publishing_by_whip(
+    url: str, key: str, clip: Path, *, told: Path | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """ffmpeg pushing a clip over and over by WHIP, its picture as it is and its sound as Opus; what it complains of is in `told`."""
+    command = [ffmpeg(), "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(clip), "-c:v", "copy"]
+    command += ["-c:a", "libopus", "-b:a", "96k", "-ac", "2", "-f", "whip", "-authorization", key, url]
+    with contextlib.ExitStack() as files:
+        log = files.enter_context(told.open("wb")) if told is not None else None
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -67,7 +67,7 @@ def _scene() -> dict[str, object]:
     }
 
 
-def wanted() -> None:
+def need_obs() -> None:
     """Skip the test where OBS or its screen is missing."""
     for program in ("obs", "xvfb-run", "Xvfb"):
         if shutil.which(program) is None:

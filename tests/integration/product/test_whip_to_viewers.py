@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import statistics
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -14,7 +12,7 @@ from tests.conformance.checker import seams
 from tests.conformance.collect import collect
 from tests.conformance.media_checks import check
 from tests.support.browser import browser
-from tests.support.ffmpeg_sender import ffmpeg
+from tests.support.ffmpeg_sender import publishing_by_whip
 from tests.support.iso import packets_of
 from tests.support.media import ClipSpec, clip_file
 from tests.support.parts import chromium
@@ -95,40 +93,11 @@ async def a_feed(client: Client) -> dict[str, Any]:
     return made
 
 
-@contextlib.asynccontextmanager
-async def ffmpeg_publishing(feed: dict[str, Any]) -> AsyncIterator[None]:
-    """A flash with a beep each second; its picture goes as it is in the clip."""
-    clip = clip_file(ClipSpec(seconds=40))
-    command = [
-        *(
-            ffmpeg(),
-            "-loglevel",
-            "error",
-            "-re",
-            "-i",
-            str(clip),
-            "-c:v",
-            "copy",
-            "-c:a",
-            "libopus",
-            "-b:a",
-            "96k",
-        ),
-        *("-ac", "2", "-f", "whip", "-authorization", feed["stream_key"], feed["publish_url"]),
-    ]
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
 @pytest.mark.peer
 async def test_ffmpeg_by_whip_is_seen_and_heard_in_step(product: Product, client: Client) -> None:
     feed = await a_feed(client)
-    async with ffmpeg_publishing(feed):
+    clip = clip_file(ClipSpec(seconds=40))
+    async with publishing_by_whip(feed["publish_url"], feed["stream_key"], clip):
         await client.state(feed["id"], "live")
         iso = await client.api("POST", "/isos", {"feed": feed["id"]})
         await client.program("main", feed["id"], BACKUP)
