@@ -1,4 +1,4 @@
-"""WebRTC connections of senders, over aiortc. The only place that knows aiortc, and three things of its inside:
+"""WebRTC connections of senders, over aiortc. The only place that knows aiortc, and four things of its inside:
 
 - `RTCRtpReceiver` hands each packet, its payload depacketised, to a jitter buffer of its own and decodes what that puts
   together. `_Tap` stands in for that buffer: it passes packets on and puts nothing together, so nothing is ever decoded
@@ -8,6 +8,7 @@
 - It asks the sender for consent every five seconds and closes after six questions without an answer, whatever arrives meanwhile.
   The ffmpeg program answers none, and was cut off after half a minute. Who sends nothing but reports need not ask
   (RFC 7675, 5.1), so nothing is asked: a sender is gone when nothing comes from it (`WhipLimits.silence`).
+- It passes empty datagrams on, from anybody; aiortc's DTLS looks at their first byte, and ends. They are left out.
 
 aiortc is pinned to one version for it; tests/contract/test_webrtc_inside.py fails where the inside is another.
 """
@@ -140,6 +141,7 @@ class WebRtcPeer:
         gatherer: Any = receiver.transport.transport.iceGatherer
         _gather_on(gatherer._connection, self._host)  # noqa: SLF001 - see the module
         _ask_no_consent(gatherer._connection)  # noqa: SLF001 - see the module
+        _take_nothing_empty(gatherer._connection)  # noqa: SLF001 - see the module
 
     def _changed(self) -> None:
         state = self._connection.connectionState
@@ -190,3 +192,13 @@ def _ask_no_consent(connection: Connection) -> None:
         await asyncio.Event().wait()  # until the connection's end cancels it
 
     setattr(connection, "query_consent", never)  # noqa: B010 - mypy refuses to assign to a method
+
+
+def _take_nothing_empty(connection: Connection) -> None:
+    taken = connection.data_received
+
+    def take(data: bytes, component: int) -> None:
+        if data:
+            taken(data, component)
+
+    setattr(connection, "data_received", take)  # noqa: B010 - mypy refuses to assign to a method

@@ -48,7 +48,7 @@ class StartRecording(Command[RecordingView]):
 
 
 class StopRecording(Command[RecordingView]):
-    """End it at the programme time of now; stopping an ended one returns it unchanged."""
+    """End it at the programme time of now, and tell of it without its manifest; stopping an ended one returns it unchanged."""
 
     topic: ClassVar[str] = "media.recordings.stop"
     reply = RecordingView

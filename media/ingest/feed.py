@@ -74,7 +74,13 @@ class Feed:
         """
         former = self._publication
         if former is not None:
-            busy = self.status.phase in {FeedPhase.CONNECTING, FeedPhase.LIVE}
+            # A browser whose answer was lost asks again at once: its own session that never connects must not keep it out.
+            present = (
+                {FeedPhase.LIVE}
+                if self.spec.kind is FeedKind.WHIP
+                else {FeedPhase.CONNECTING, FeedPhase.LIVE}
+            )
+            busy = self.status.phase in present
             if busy and self.spec.second_publisher is SecondPublisher.REFUSE:
                 raise ConflictError("somebody is publishing to this feed already", field="feed")
             self._publication = None

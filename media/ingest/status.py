@@ -28,6 +28,7 @@ class StatusMachine:
     _bytes: int = 0
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
     """Readings of the byte count, one a tick, over the window."""
+    _last_picture: float = 0.0
     _frames: deque[int] = field(default_factory=lambda: deque(maxlen=_MAX_FRAMES))
     """Decode times of the window's frames."""
 
@@ -60,6 +61,7 @@ class StatusMachine:
         self._last_unit = now
         self._bytes += len(packet.data)
         if packet.kind is MediaKind.VIDEO:
+            self._last_picture = now
             frames = self._frames
             if frames and not 0 < packet.dts - frames[-1] < _WINDOW_MICROS:
                 frames.clear()  # the sender's clock jumped: a span over it means nothing
@@ -97,6 +99,8 @@ class StatusMachine:
         while now - self._samples[0][0] > WINDOW:
             self._samples.popleft()
         span, total = now - self._samples[0][0], self._bytes - self._samples[0][1]
+        if now - self._last_picture > WINDOW:
+            self._frames.clear()  # sound goes on, the picture does not
         media = self._frames[-1] - self._frames[0] if self._frames else 0
         live = self.status.phase is FeedPhase.LIVE
         self.status = replace(

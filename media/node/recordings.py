@@ -56,16 +56,19 @@ class Recordings:
         """Begin at the programme time of now. A channel that is off air has none: a conflict. One on demand is put on air."""
         await self._channels.rouse(command.channel)
         now = ProgrammeTime(self._channels.programme_now(command.channel).time)
-        return await self._view(await self._store.start(command.recording, command.channel, now))
+        return await self._summary(await self._store.start(command.recording, command.channel, now))
 
     async def running(self, channel: str) -> bool:
         """Whether a recording of the channel runs: a show, then."""
         return any(recording.running for recording in await self._store.list(channel))
 
     async def stop(self, command: StopRecording) -> RecordingView:
-        """End at the programme time of now; of a channel that is off air, where its tape ends."""
+        """End at the programme time of now; of a channel that is off air, where its tape ends.
+
+        Without the manifest: of a show of a day that takes seconds, and who ends a show waits for three.
+        """
         recording = await self._store.get(command.recording)
-        return await self._view(await self._store.stop(recording.id, await self._end(recording)))
+        return await self._summary(await self._store.stop(recording.id, await self._end(recording)))
 
     async def list(self, command: ListRecordings) -> RecordingList:
         """Newest first, without manifests: those are computed for one at a time."""

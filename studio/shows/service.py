@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 
 from media.contracts.channels import ChannelView
@@ -343,7 +344,10 @@ def _cursor(show: Show) -> str:
 
 def _place(cursor: str) -> tuple[int, str]:
     try:
-        created, _, show = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("/")
-        return int(created), show
-    except (binascii.Error, ValueError) as error:
-        raise InvalidError("the cursor is not one that a page gave", field="cursor") from error
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    # At most as many digits as a time in a database's integer has.
+    if not (match := re.fullmatch(r"(\d{1,18})/(.*)", text, re.ASCII | re.DOTALL)):
+        raise InvalidError("the cursor is not one that a page gave", field="cursor")
+    return int(match[1]), match[2]

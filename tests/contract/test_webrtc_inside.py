@@ -7,7 +7,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from aioice.ice import Connection
+from aioice.ice import Connection, StunProtocol
 from aiortc import RTCPeerConnection
 from aiortc import rtcrtpreceiver as module
 from aiortc.jitterbuffer import JitterBuffer
@@ -71,3 +71,8 @@ def test_consent_is_asked_for_where_we_ask_for_none() -> None:
     assert list(inspect.signature(Connection.query_consent).parameters) == ["self"]
     assert "asyncio.create_task(self.query_consent())" in inspect.getsource(Connection.connect)
     assert "self._query_consent_task.cancel()" in inspect.getsource(Connection.close)
+
+
+def test_datagrams_go_where_we_leave_out_empty_ones() -> None:
+    assert list(inspect.signature(Connection.data_received).parameters) == ["self", "data", "component"]
+    assert "self.receiver.data_received(data," in inspect.getsource(StunProtocol.datagram_received)

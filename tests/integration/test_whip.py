@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
@@ -262,6 +264,36 @@ async def test_a_second_sender_is_refused_and_the_first_goes_on(house: House) ->
         await second.close()
         assert (await house.feed()).phase is FeedPhase.LIVE
         assert await first.delete() == 200
+
+
+async def test_an_empty_datagram_from_anybody_ends_nothing(house: House) -> None:
+    async with watching(house) as watched, sending(house.http, house.endpoint()) as sender:
+        await until(lambda: len(watched.pictures) >= 10, 30, "pictures")
+        ports = re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", sender.answer)
+        assert ports
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for address, port in ports:
+                stranger.sendto(b"", (address, int(port)))
+        seen = len(watched.pictures)
+        await until(lambda: len(watched.pictures) >= seen + 30, 30, "pictures to go on")
+        assert watched.phases[-1] is FeedPhase.LIVE
+        assert await sender.delete() == 200
+
+
+async def test_a_fault_with_one_sender_ends_that_one_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with watching(house) as watched, sending(house.http, house.endpoint()):
+        await until(lambda: len(watched.pictures) >= 10, 30, "pictures")
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a fault")
+
+        monkeypatch.setattr("media.ingest.whip.reception.Reception.look", broken)
+        assert "a fault" in (await house.phase(FeedPhase.LOST)).reason
+        monkeypatch.undo()
+    async with sending(house.http, house.endpoint()):
+        await house.phase(FeedPhase.LIVE)
 
 
 async def test_where_taking_over_is_allowed_the_second_sender_gets_the_feed(house: House) -> None:

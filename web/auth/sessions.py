@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hmac
 import re
 import secrets
 from collections.abc import Callable
 
+from runtime.bus.contract import CommandError
 from web.auth.ports import SessionRecord, SessionStore
 from web.auth.tokens import MAX_LENGTH, Identity, Tokens, digest_of
 
@@ -77,7 +79,8 @@ class Sessions:
         if identity is None:
             return None
         if now - session.seen > SEEN_MICROS:
-            await self.store.seen(session.id, now)
+            with contextlib.suppress(CommandError):  # reading goes on while nothing can be written
+                await self.store.seen(session.id, now)
         return dataclasses.replace(identity, session=session.id)
 
     async def close(self, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import re
@@ -11,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runtime.bus.contract import CommandError
 from web.auth.ports import UserStore
 from web.auth.roles import Role
 from web.ports import TokenRecord, TokenStore
@@ -149,7 +151,8 @@ class Tokens:
             return None
         now = self._wall()
         if now - record.used > TOUCH_MICROS:
-            await self.store.touch(record.id, now)
+            with contextlib.suppress(CommandError):  # reading goes on while nothing can be written
+                await self.store.touch(record.id, now)
         return identity
 
     async def _valid(self, record: TokenRecord) -> Identity | None:

@@ -6,11 +6,14 @@ import asyncio
 
 from aiohttp import web
 
-from media.model.errors import NotFoundError
+from media.model.errors import MediaError, NotFoundError
 from media.packaging.byterange import UnsatisfiableError, parse_range
 from media.ports import SegmentStore
+from runtime import logs
 from web.problems import catalogue
 from web.problems.answer import ProblemError
+
+log = logs.get("web.files")
 
 PIECE = 512 * 1024
 """Bytes read from the store at once: the most one download holds in RAM."""
@@ -49,6 +52,8 @@ async def serve_stored(
         piece = await store.get_range(key, start, min(start + PIECE, end)) if end > start else b""
     except NotFoundError as error:
         raise ProblemError(catalogue.NOT_FOUND) from error
+    except MediaError as error:
+        raise ProblemError(catalogue.UNAVAILABLE) from error
     response = web.StreamResponse(status=206 if span else 200, headers=headers)
     response.content_type = content_type
     response.content_length = end - start
@@ -65,6 +70,13 @@ async def serve_stored(
                 request.transport.abort()
             raise
         at += len(piece)
-        piece = await store.get_range(key, at, min(at + PIECE, end)) if at < end else b""
+        try:
+            piece = await store.get_range(key, at, min(at + PIECE, end)) if at < end else b""
+        except MediaError as error:
+            # The head is sent: any other answer would be read as part of the file. A torn connection is what it is.
+            log.warning("a download broke off: its object cannot be read", key=key, error=str(error))
+            if request.transport is not None:
+                request.transport.abort()
+            return response
     await response.write_eof()
     return response

@@ -94,6 +94,9 @@ class Followed(Generic[ViewT]):
             log.debug("a list was not told", topic=self._topic.name, error=str(error))
             self._hub.know(self._topic, fresh=False)
             return False
+        # Those that `_put` would take away again are not told at all: each would be a patch to everybody.
+        old = set(self._surplus(found))
+        found = {key: view for key, view in found.items() if key not in old}
         for key in self._views.keys() - found.keys() - self._heard:
             self._put(key, None)
         for key, view in found.items():

@@ -21,6 +21,8 @@ _S = tape_segments.c
 _SLICE = 60 * MICROSECONDS
 _ROWS = 500
 """Rows in one statement: SQLite's default limit of bound values is 32,766, an entry binds 12."""
+_LONGEST = 600 * MICROSECONDS
+"""No segment is longer. Rows are found by their ends: without an upper bound of those all newer ones of the channel are read."""
 _BIRTH = 1_767_225_600 * MICROSECONDS
 """2026-01-01T00:00:00Z: a channel's first epoch is the number of seconds since."""
 
@@ -123,7 +125,7 @@ class SqlTapeIndex:
         """Segments of all renditions that overlap [start, end), ordered by msn, then rendition."""
         query = select(tape_segments).where(_S.channel == channel, _S.ends > start)
         if end is not None:
-            query = query.where(_S.starts < end)
+            query = query.where(_S.starts < end, _S.ends < end + _LONGEST)
         async with reading(self._engine, "reading segments") as connection:
             rows = await connection.execute(query.order_by(_S.msn, _S.epoch, _S.rendition))
             return [_segment(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
@@ -145,7 +147,7 @@ class SqlTapeIndex:
         """Bytes of all segments that overlap [start, end)."""
         query = select(func.coalesce(func.sum(_S.size), 0)).where(_S.channel == channel, _S.ends > start)
         if end is not None:
-            query = query.where(_S.starts < end)
+            query = query.where(_S.starts < end, _S.ends < end + _LONGEST)
         async with reading(self._engine, "summing segments") as connection:
             return int((await connection.execute(query)).scalar_one())
 

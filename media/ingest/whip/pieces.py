@@ -219,6 +219,8 @@ class Pictures:
         found = []
         for number, lost in self._order.missing.items():
             if lost.asks < MAX_ASKS and now - lost.asked >= ASK_EVERY:
+                if found and number & 0xFFFF < found[-1]:
+                    break  # a report's numbers rise: those after the wrap are asked for at the next look
                 lost.asked, lost.asks = now, lost.asks + 1
                 found.append(number & 0xFFFF)
                 if len(found) == MAX_NACKS:

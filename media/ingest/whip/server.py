@@ -317,12 +317,23 @@ class WhipServer:
                 session.end(why)
             if session.ending is not None:
                 closing.create_task(self._drop(session))
-            elif session.reception is not None and session.peer is not None:
-                ask = session.reception.look(now, wall)
-                if ask is not None:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_SEND_WITHIN):
-                            await session.peer.ask(ask)
+                continue
+            try:
+                await self._look_at(session, now, wall)
+            except Exception as error:
+                # A fault with one sender ends that sender, and not the process that holds everybody's feeds.
+                log.exception("a WebRTC sender could not be looked after", feed=session.feed)
+                session.end(f"an internal error: {error!r}")
+
+    @staticmethod
+    async def _look_at(session: Session, now: float, wall: int) -> None:
+        if session.reception is None or session.peer is None:
+            return
+        ask = session.reception.look(now, wall)
+        if ask is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SEND_WITHIN):
+                    await session.peer.ask(ask)
 
     async def _drop(self, session: Session) -> None:
         if self.sessions.pop(session.id, None) is None:

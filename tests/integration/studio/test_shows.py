@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -283,7 +284,9 @@ async def test_pages_are_newest_first_and_complete(house: House) -> None:
         await call(house.bus, StartShow(show=made[2]))
         live = await call(house.bus, ListShows(state=ShowState.LIVE, channel="main"))
         assert [s.id for s in live.shows] == [made[2]]
-        assert (await refused(house.bus, ListShows(cursor="%"))).field == "cursor"
+        far = base64.urlsafe_b64encode(b"9999999999999999999999/x").decode()
+        for wrong in ("%", far):
+            assert (await refused(house.bus, ListShows(cursor=wrong))).field == "cursor"
 
 
 async def test_a_channel_that_does_not_exist_starts_nothing(house: House) -> None:

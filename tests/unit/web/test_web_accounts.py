@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from runtime.bus.contract import CommandError, Fault
 from tests.support.sites import ADMIN, Site, site
 from web.auth.lockout import PAIR
 from web.auth.ports import SessionRecord
@@ -144,6 +145,24 @@ async def test_a_session_ends_when_idle_and_when_old(tmp_path: Path) -> None:
         await live.ask(
             "GET", f"{V1}/feeds", token=None, headers={"Cookie": f"gachi_session={text}"}, status=401
         )
+
+
+async def test_who_is_logged_in_reads_on_while_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def locked(*_: object) -> None:
+        raise CommandError(Fault.UNAVAILABLE, "the database is locked")
+
+    async with site(tmp_path) as live:
+        await make(live, "ann")
+        jar = await enter(live, "ann")
+        token = await live.ask("POST", f"{V1}/tokens", json={"name": "desk", "role": "staff"}, status=201)
+        monkeypatch.setattr("web.auth.sessions.SEEN_MICROS", -1)
+        monkeypatch.setattr("web.auth.tokens.TOUCH_MICROS", -1)
+        monkeypatch.setattr(type(live.stores.sessions), "seen", locked)
+        monkeypatch.setattr(type(live.stores.tokens), "touch", locked)
+        await live.ask("GET", f"{V1}/feeds", token=None, headers=jar, status=200)
+        await live.ask("GET", f"{V1}/feeds", token=token["token"], status=200)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from media.contracts.isos import IsoGapView, IsoPartView, IsoPlacement, IsoState
+from media.model.errors import NotFoundError, StoreError
 from media.record.iso.isos import part_key
 from tests.support.sites import ADMIN, Site, site
 from web.auth.roles import Role
@@ -125,6 +129,35 @@ async def test_a_file_is_downloaded_while_it_grows_and_afterwards(live: Site) ->
         assert answer.headers["Cache-Control"] == "private, max-age=3600"
     for wrong in ("2", "01", "x"):
         await live.ask("GET", f"{V1}/isos/{name}/parts/{wrong}", status=404)
+
+
+async def test_a_file_that_goes_away_meanwhile_breaks_the_download_off(
+    live: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else were sent then would be read as part of the file."""
+    name = await begun(live)
+    await live.store.put(part_key(name, 1), FILM)
+    monkeypatch.setattr("web.playback.files.PIECE", 256)
+    read = type(live.store).get_range
+
+    async def gone(store: Any, key: str, start: int, end: int) -> bytes:
+        if start:
+            raise NotFoundError("there is no such object")
+        return await read(store, key, start, end)
+
+    monkeypatch.setattr(type(live.store), "get_range", gone)
+    staff = {"Authorization": f"Bearer {ADMIN}"}
+    async with live.client.get(f"{live.url}{V1}/isos/{name}/parts/1", headers=staff) as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await asyncio.wait_for(answer.read(), 10)
+        # Nor is its first piece anything but an answer of ours where the store cannot be read.
+    monkeypatch.setattr(type(live.store), "get_range", _broken)
+    await live.ask("GET", f"{V1}/isos/{name}/parts/1", status=503)
+
+
+async def _broken(store: Any, key: str, start: int, end: int) -> bytes:
+    raise StoreError("the disk hangs")
 
 
 async def test_it_is_for_staff_and_told_to_staff_alone(live: Site) -> None:

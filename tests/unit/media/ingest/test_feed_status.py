@@ -27,11 +27,13 @@ def sound(dts: int) -> EncodedPacket:
 class World:
     """A feed under a clock of ours, with all that it reports."""
 
-    def __init__(self, policy: SecondPublisher = SecondPublisher.REFUSE) -> None:
+    def __init__(
+        self, policy: SecondPublisher = SecondPublisher.REFUSE, *, kind: FeedKind = FeedKind.RTMP
+    ) -> None:
         self.clock = ManualClock()
         self.changes: list[FeedStatus] = []
         self.reports = 0
-        self.feed = Feed(FeedSpec("cam", FeedKind.RTMP, second_publisher=policy), self.on_change, self.clock)
+        self.feed = Feed(FeedSpec("cam", kind, second_publisher=policy), self.on_change, self.clock)
         self.ended: list[str] = []
 
     def on_change(self, feed: Feed, phase_changed: bool) -> None:
@@ -80,6 +82,29 @@ def test_a_feed_goes_live_stalls_returns_and_is_lost() -> None:
     assert world.changes[-1].reason == "the sender closed the connection"
     assert [each.since for each in world.changes] == sorted(each.since for each in world.changes)
     assert len(world.feed.ring) == 0
+
+
+def test_a_picture_that_stops_while_sound_goes_on_has_no_rate() -> None:
+    world = World()
+    world.publish()
+    world.stream(3)
+    assert world.feed.status.frame_rate == 25.0
+    for number in range(30):
+        world.publication.packet(sound(3_000_000 + number * 100_000))
+        world.clock.advance(0.1)
+        world.feed.tick()
+    assert (world.feed.status.phase, world.feed.status.frame_rate) == (FeedPhase.LIVE, 0.0)
+
+
+def test_a_browser_that_never_connected_does_not_keep_the_next_one_out() -> None:
+    world = World(kind=FeedKind.WHIP)
+    world.publish()
+    assert world.feed.status.phase is FeedPhase.CONNECTING
+    world.publish()
+    assert world.ended == ["another sender took over this feed"]
+    world.stream(1)
+    with pytest.raises(ConflictError):
+        world.feed.open(world.ended.append)
 
 
 def test_a_clock_that_runs_wrong_is_told_while_it_does_and_mended_for_all_who_listen() -> None:

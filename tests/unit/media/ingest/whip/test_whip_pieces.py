@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from aiortc.rtp import RtcpRtpfbPacket
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,19 @@ def test_a_packet_is_asked_for_again_and_then_given_up() -> None:
     found.look(PATIENCE + 0.01)
     assert found.losses.packets == 1
     assert not found.look(PATIENCE + 1)[1].repeats
+
+
+def test_what_is_lost_across_the_wrap_of_numbers_is_asked_for_in_two_reports() -> None:
+    """One report's numbers rise, as aiortc packs them (RFC 4585, 6.2.1: a number and those after it)."""
+    pieces = stream(6, start=65_533)
+    found = pictures()
+    for number, piece in enumerate(pieces):
+        if number not in {1, 2, 3, 4}:
+            found.add(piece, 0.0)
+    asked = [found.look(at * 0.02)[1].repeats for at in range(1, 4)]
+    assert [each for each in asked if each] == [(65_534, 65_535), (0, 1)]
+    for each in asked:
+        assert bytes(RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=2, lost=list(each)))
 
 
 def test_a_keyframe_is_asked_for_after_a_loss_and_not_all_the_time() -> None:
