@@ -209,8 +209,9 @@ def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
     told: dict[MediaKind, TrackHeader] = {}
     clip = _Pass()
     turn = _turn(path)
+    again = False
     while True:
-        with _open(path) as container:
+        with _reopened(path) if again else _open(path) as container:
             tracks = _tracks(container, turn)
             for track in tracks:
                 if told.get(track.header.kind) != track.header:
@@ -227,6 +228,15 @@ def _play(delivery: Delivery, path: Path, *, loop: bool) -> None:
             return
         if not clip.again():
             raise SpecError("the file has no length and cannot be looped", field="options.path")
+        again = True
+
+
+def _reopened(path: Path) -> InputContainer:
+    """For the next pass. Raises `SourceError`: a file that could be played is being replaced, or its disk is away."""
+    try:
+        return _open(path)
+    except SpecError as error:
+        raise SourceError(str(error)) from error
 
 
 class _Pass:

@@ -164,6 +164,22 @@ async def test_a_clip_plays_in_real_time_and_loops_without_a_seam(tmp_path: Path
     assert sorted({b - a for a, b in pairwise(sorted(each.pts for each in video)[:-4])}) == [40_000]
 
 
+async def test_a_looped_clip_that_is_replaced_is_taken_up_again(tmp_path: Path) -> None:
+    clip, other = tmp_path / "clip.mp4", tmp_path / "half"
+    write_clip(clip)
+    whole = clip.read_bytes()
+    config, bus = settings(tmp_path), LocalBus()
+    async with ingest(config, bus, MemoryFeedStore()):
+        options = {"path": "clip.mp4", "loop": "true"}
+        await call(bus, CreateFeed(feed="clip", kind=FeedKind.FILE, options=options))
+        await arrives(bus, "clip", FeedPhase.LIVE)
+        other.write_bytes(whole[: len(whole) // 3])
+        other.replace(clip)
+        await arrives(bus, "clip", FeedPhase.LOST)
+        clip.write_bytes(whole)
+        await arrives(bus, "clip", FeedPhase.LIVE)
+
+
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 1), (180, 2), (-90, 3)])
 async def test_a_clip_of_a_phone_held_upright_stands_upright(
     tmp_path: Path, degrees: int, turns: int

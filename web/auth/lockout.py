@@ -94,7 +94,8 @@ def begin(keys: Keys, rows: Mapping[str, Tries], now: int) -> tuple[int, dict[st
     rules = {keys.pair: PAIR}
     if rows[keys.known].expires <= now:
         rules |= {keys.address: ADDRESS, keys.login: LOGIN}
-    wait = max(rows[key].until - now for key in rules)
+    # At most what the rule gives: a clock that ran ahead and was set right has left times in a future far away.
+    wait = max(min(rows[key].until - now, rule.most * SECOND) for key, rule in rules.items())
     if wait > 0:
         return wait, {}
     kept: dict[str, Tries | None] = {}

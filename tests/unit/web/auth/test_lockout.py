@@ -175,3 +175,12 @@ async def test_a_try_that_was_not_looked_at_is_taken_back(two: tuple[Lockout, Lo
         made = await two[0].begin("ann", "192.0.2.1")
         assert made.wait == 0
         await two[0].undo(made)
+
+
+async def test_a_clock_that_ran_ahead_and_was_set_right_keeps_nobody_out_for_years() -> None:
+    world = World()
+    world.now += 365 * DAY
+    for _ in range(PAIR.free + 1):
+        await world.fail("ann", "10.0.0.1")
+    world.now -= 365 * DAY
+    assert 0 < await world.fail("ann", "10.0.0.1") <= PAIR.most
