@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -45,13 +45,18 @@ def self_signed_file(data: Path) -> Path:
 def hosts_of(http: HttpSettings) -> tuple[str, ...]:
     """What a certificate that signs itself must stand for."""
     named = urlsplit(http.public_url).hostname or ""
-    return own_hosts((named, "" if _everywhere(http.host) else http.host))
+    found = own_hosts((named, "" if _everywhere(http.host) else http.host))
+    # Where IPv6 is not listened on, its addresses, of which a machine has a new one each day, make no new certificate.
+    plain = http.host == "0.0.0.0"  # noqa: S104 - a comparison
+    return tuple(each for each in found if not plain or ":" not in each or each == "::1")
 
 
-def find(http: HttpSettings, data: Path, now: dt.datetime) -> Certificate:
-    """The certificate of the settings, made where it signs itself. Raises `CertificateError`."""
+def find(http: HttpSettings, data: Path, now: dt.datetime, hosts: Sequence[str] = ()) -> Certificate:
+    """The certificate of the settings, made where it signs itself, for `hosts` (none: those of now). Raises
+    `CertificateError`.
+    """
     if http.certificate == SELF_SIGNED:
-        return self_signed(self_signed_file(data), hosts_of(http), now)
+        return self_signed(self_signed_file(data), hosts or hosts_of(http), now)
     file = Path(http.certificate)
     return examine(file, Path(http.private_key) if http.private_key else file)
 
@@ -88,7 +93,9 @@ class Https:
         if not http.certificate:
             return None
         try:
-            return cls(lambda: find(http, settings.data, wall()))
+            # Of the start: another certificate would be one that no phone has accepted, in the midst of its broadcast.
+            hosts = hosts_of(http)
+            return cls(lambda: find(http, settings.data, wall(), hosts))
         except CertificateError as error:
             origin = settings.origin("http", error.setting)
             raise SettingsError([Problem(f"http.{error.setting}", str(error), origin)]) from error

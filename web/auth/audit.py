@@ -151,13 +151,16 @@ class Trail:
         self._note(changed=changed)
 
     async def begin(self, *, strict: bool) -> None:
-        """Note the change before it is made. Raises `CommandError` (`Fault.UNAVAILABLE`) where it cannot be noted and
-        is `strict`: then it must not be made.
+        """Note the change before it is made, and again once more is known of it. Raises `CommandError`
+        (`Fault.UNAVAILABLE`) where it cannot be noted and is `strict`: then it must not be made.
         """
         self._begun = True
         try:
             async with asyncio.timeout(None if strict else NOTE_SECONDS):
-                self._note(id=await self._audit.store.append(self._record))
+                if self._record.id:
+                    await self._audit.store.amend(self._record)
+                else:
+                    self._note(id=await self._audit.store.append(self._record))
         except (CommandError, TimeoutError) as error:
             if strict:
                 raise

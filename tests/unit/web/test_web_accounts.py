@@ -218,6 +218,8 @@ async def test_ones_own_password(live: Site) -> None:
     await enter(live, "ann", status=401)
     await enter(live, "ann", new)
     assert (await live.ask("POST", url, json=body, status=409))["type"] == "/problems/conflict"
+    page = await live.ask("GET", f"{V1}/audit?operation=change_password", status=200)
+    assert [each["status"] for each in page["items"]] == [409, 200, 401], "a line each, and its end is known"
 
 
 async def test_unknown_wrong_and_disabled_are_told_alike(live: Site) -> None:
