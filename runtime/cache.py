@@ -26,8 +26,10 @@ T = TypeVar("T")
 class BytesCache(Generic[SizedT]):
     """Keeps the most recently used objects, `limit` bytes together."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, largest: float = 0.25) -> None:
         self.limit = limit
+        self.largest = largest
+        """Share of all that one object may take."""
         self.bytes = 0
         self._items: OrderedDict[str, SizedT] = OrderedDict()
 
@@ -42,8 +44,8 @@ class BytesCache(Generic[SizedT]):
         return item
 
     def put(self, key: str, item: SizedT) -> None:
-        """Keep it; the least recently used go. One that is larger than a quarter of all is not kept."""
-        if item.cost > self.limit // 4:
+        """Keep it; the least recently used go. One that is larger than `largest` of all is not kept."""
+        if item.cost > self.limit * self.largest:
             return
         self.drop(key)
         self._items[key] = item

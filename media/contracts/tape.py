@@ -65,12 +65,13 @@ class ListRecordings(Command[RecordingList]):
 
 
 class GetRecording(Command[RecordingView]):
-    """One recording with its manifest of gaps."""
+    """One recording with its manifest of gaps; without, where nobody wants it: of a long one it takes a while."""
 
     topic: ClassVar[str] = "media.recordings.get"
     asks = True
     reply = RecordingView
     recording: str
+    manifest: bool = True
 
 
 class DeleteRecording(Command[Done]):

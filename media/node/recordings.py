@@ -76,8 +76,9 @@ class Recordings:
         return RecordingList(recordings=[await self._summary(recording) for recording in found])
 
     async def get(self, command: GetRecording) -> RecordingView:
-        """One, with its manifest."""
-        return await self._view(await self._store.get(command.recording))
+        """One, with its manifest where that is wanted."""
+        recording = await self._store.get(command.recording)
+        return await (self._view if command.manifest else self._summary)(recording)
 
     async def delete(self, command: DeleteRecording) -> Done:
         """Let retention take its segments."""

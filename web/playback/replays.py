@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -24,6 +26,8 @@ from web.problems.answer import ProblemError, from_command
 
 KEEP_SECONDS = 20.0
 """How long a replay's playlists are kept: at most so long a deleted recording is still listed."""
+SETTLED_MICROS = 60_000_000
+"""So long after a recording's end all of it is on tape; what is read then stays as it is."""
 CACHE_BYTES = 64 << 20
 """For texts and names of replays: an hour of four renditions takes about 2 MB."""
 
@@ -33,6 +37,8 @@ class Replay:
     """One show's replay, ready to be served."""
 
     recording: str
+    settled: bool
+    """Its tape is not read again: it will not change while there is the recording."""
     multivariant: Media
     playlists: dict[str, Media]
     objects: dict[str, str]
@@ -58,6 +64,7 @@ class Replays:
         *,
         max_fetches: int,
         clock: Callable[[], float],
+        wall: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._ask = ask
         self._reader = reader
@@ -65,7 +72,9 @@ class Replays:
         self._objects = objects
         self._metrics = metrics
         self._clock = clock
-        self._replays: BytesCache[Replay] = BytesCache(CACHE_BYTES)
+        self._wall = wall
+        # The replay of a day may take all of it: read anew for each request it would keep everybody waiting.
+        self._replays: BytesCache[Replay] = BytesCache(CACHE_BYTES, largest=1.0)
         self._opening: Flights[Replay] = Flights(max_fetches)
         self._reading: Flights[Media] = Flights(max_fetches)
 
@@ -105,17 +114,25 @@ class Replays:
         show = await self._ask(GetShow(show=name, cause="web.replay"))
         if show.state is not ShowState.ENDED or not show.recording:
             raise NotFoundError(f"{name} has no replay yet")
-        recording = await self._ask(GetRecording(recording=show.recording, cause="web.replay"))
-        tape = await self._reader.open(recording.channel, recording.started, recording.ended)
-        replay = Replay(
-            recording.id,
-            compressed(tape.multivariant.encode()),
-            {rendition: compressed(text.encode()) for rendition, text in tape.playlists.items()},
-            dict(tape.objects),
-            self._clock() + KEEP_SECONDS,
-        )
-        self._replays.put(name, replay)
-        return replay
+        asked = GetRecording(recording=show.recording, manifest=False, cause="web.replay")
+        recording = await self._ask(asked)
+        former = self._replays.get(name)
+        if former is not None and former.settled and former.recording == recording.id:
+            found = replace(former, fresh_until=self._clock() + KEEP_SECONDS)
+        else:
+            settled = self._wall() - recording.ended > SETTLED_MICROS
+            tape = await self._reader.open(recording.channel, recording.started, recording.ended)
+            # In a thread: the playlists of a long show are megabytes, and viewers of others wait for this loop.
+            multivariant, playlists = await asyncio.to_thread(_packed, tape.multivariant, tape.playlists)
+            fresh_until = self._clock() + KEEP_SECONDS
+            found = Replay(recording.id, settled, multivariant, playlists, dict(tape.objects), fresh_until)
+        self._replays.put(name, found)
+        return found
+
+
+def _packed(multivariant: str, playlists: Mapping[str, str]) -> tuple[Media, dict[str, Media]]:
+    packed = {rendition: compressed(text.encode()) for rendition, text in playlists.items()}
+    return compressed(multivariant.encode()), packed
 
 
 async def answered(

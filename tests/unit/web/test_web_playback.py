@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -318,6 +319,30 @@ async def test_a_replay_is_there_at_once(live: Site) -> None:
     assert (await fetch(live, "/replays/s1/v480/index.m3u8"))[0] == 404
     assert (await fetch(live, "/replays/none/index.m3u8"))[0] == 404
     assert live.replays.opened == 1
+
+
+async def test_the_tape_of_a_show_that_ended_long_ago_is_read_once(
+    live: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.playback.replays.KEEP_SECONDS", -1.0)
+    times = {"created": 1, "started": 1, "ended": 9, "version": 1}
+    now = time.time_ns() // 1000
+    for show, ended in (("s1", 9), ("s2", now)):
+        live.owners.shows[show] = ShowView(
+            id=show, title="t", channel=show, state=ShowState.ENDED, recording=f"r-{show}", **times
+        )
+        live.owners.recordings[f"r-{show}"] = RecordingView(
+            id=f"r-{show}", channel=show, started=1, ended=ended
+        )
+        live.replays.tapes[show] = ReplayTape(MULTIVARIANT, {}, {})
+    for _ in range(3):
+        assert (await fetch(live, "/replays/s1/index.m3u8"))[0] == 200
+    assert live.replays.opened == 1
+    for _ in range(3):
+        assert (await fetch(live, "/replays/s2/index.m3u8"))[0] == 200
+    assert live.replays.opened == 4, "a moment after its end the newest seconds may not be on tape yet"
+    del live.owners.recordings["r-s1"]
+    assert (await fetch(live, "/replays/s1/index.m3u8"))[0] == 404
 
 
 async def test_a_storyboard_is_served_once_there_is_one(live: Site) -> None:
