@@ -31,8 +31,6 @@ AUDIO_QUEUE = 150
 REMEMBERED = 600
 """Repeats whose moment is kept: ten seconds at 60 fps, of which five are asked for."""
 JOIN_TIMEOUT = 5.0
-LOOK_EVERY = 0.1
-"""Seconds between looks whether the thread of a full queue still lives."""
 
 ItemT = TypeVar("ItemT")
 
@@ -46,7 +44,10 @@ class _EncoderThread(Generic[ItemT]):
     """The thread, its queue and its end."""
 
     def __init__(self, name: str, size: int, on_failure: OnFailure) -> None:
-        self._queue: queue.Queue[ItemT | None] = queue.Queue(size)
+        # In C, without a lock and two conditions of Python's for each picture. One thread alone offers, so that the size it
+        # looks at is only ever too large.
+        self._queue: queue.SimpleQueue[ItemT | None] = queue.SimpleQueue()
+        self._size = size
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -62,19 +63,18 @@ class _EncoderThread(Generic[ItemT]):
     def stop(self) -> None:
         """Encode what is queued, then end; gives up after `JOIN_TIMEOUT` seconds (the process is about to end).
 
-        Returns at once where the thread has ended: nobody empties the queue of an encoder that failed, and while its
-        worker waited for that the channel would stay dark.
+        Returns at once where the thread has ended: nobody empties the queue of an encoder that failed.
         """
-        deadline = time.monotonic() + JOIN_TIMEOUT
-        while self._thread.is_alive():
-            try:
-                self._queue.put(None, timeout=LOOK_EVERY)
-            except queue.Full:
-                if time.monotonic() > deadline:
-                    return
-                continue
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-            return
+        self._queue.put(None)
+        if self._thread.is_alive():
+            self._thread.join(JOIN_TIMEOUT)
+
+    def _take_on(self, item: ItemT) -> bool:
+        """Queue it, where there is room."""
+        if self._queue.qsize() >= self._size:
+            return False
+        self._queue.put(item)
+        return True
 
     def _run(self) -> None:
         try:
@@ -111,9 +111,7 @@ class RungThread(_EncoderThread[tuple[int, VideoFrame]]):
 
     def offer(self, tick: int, picture: VideoFrame) -> None:
         """Hand over the picture of a tick; dropped when the encoder is behind (it will repeat)."""
-        try:
-            self._queue.put_nowait((tick, picture))
-        except queue.Full:
+        if not self._take_on((tick, picture)):
             self.repeated += 1
             self._late.append(time.monotonic())
 
@@ -145,10 +143,8 @@ class AudioThread(_EncoderThread[npt.NDArray[np.float32]]):
 
     def offer(self, samples: npt.NDArray[np.float32]) -> None:
         """Hand over the samples of a tick, shape (n, 2). Raises `EngineError` when the encoder stands still."""
-        try:
-            self._queue.put_nowait(samples)
-        except queue.Full as error:
-            raise EngineError("the audio encoder stands still") from error
+        if not self._take_on(samples):
+            raise EngineError("the audio encoder stands still")
 
     def _encode(self, item: npt.NDArray[np.float32]) -> None:
         for frame in self._encoder.encode(item):

@@ -100,10 +100,10 @@ class SqlTapeIndex:
             return
         async with transaction(self._engine, "adding segments") as connection:
             for i in range(0, len(segments), _ROWS):
+                # Not as VALUES of many rows, which SQLAlchemy compiles anew each time.
                 await connection.execute(
-                    upsert(connection, tape_segments)
-                    .values([_values(segment) for segment in segments[i : i + _ROWS]])
-                    .on_conflict_do_nothing()
+                    upsert(connection, tape_segments).on_conflict_do_nothing(),
+                    [_values(segment) for segment in segments[i : i + _ROWS]],
                 )
 
     async def inits(self, channel: str) -> Sequence[TapeInit]:

@@ -216,7 +216,7 @@ class Pictures:
         order.step(number)
 
     def _repeats(self, now: float) -> tuple[int, ...]:
-        found = []
+        found: list[int] = []
         for number, lost in self._order.missing.items():
             if lost.asks < MAX_ASKS and now - lost.asked >= ASK_EVERY:
                 if found and number & 0xFFFF < found[-1]:
