@@ -141,6 +141,8 @@ async def test_refusals_are_problems(product: Product, client: Client) -> None:
 
 
 async def test_pages_and_lists(client: Client) -> None:
+    # A product is ready with its slate, before its first feed is on air.
+    await client.picture("main", "pattern")
     for page in ("/", "/live/main", "/shows/any", "/embed/main", "/api/docs"):
         status, text, told = await asked(client, "GET", page, {"Accept": "text/html"})
         # Without a built front end the page says so, with 503.

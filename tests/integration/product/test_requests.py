@@ -166,6 +166,7 @@ async def test_garbage_and_oversize_are_refused(product: Product, client: Client
 
 async def test_a_thousand_idle_connections(product: Product, client: Client) -> None:
     """500 on each port, silent; viewers and staff are served as if they were not there."""
+    await client.picture("main", "pattern")
     web = product.role("web")
     before = product.rss(web)
     async with contextlib.AsyncExitStack() as stack, undisturbed(product, client, 8):

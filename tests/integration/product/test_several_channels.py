@@ -137,41 +137,30 @@ async def test_a_channel_on_demand_costs_nothing_until_somebody_watches(
     await client.api("POST", "/channels/rests/stop")
 
 
-async def calm(product: Product) -> None:
-    """Wait until nothing of the product is starting any more.
-
-    What pictures cost is measured when it is first needed: beside a process that imports its modules, on the other half of one core,
-    they take half as long again.
-    """
-
-    async def quiet() -> bool:
-        pids = list(product.processes())
-        before = cpu_seconds(pids)
-        await asyncio.sleep(1)
-        return pids == list(product.processes()) and cpu_seconds(pids) - before < 0.5
-
-    await until(quiet, 60, "the product to be quiet")
-
-
-@pytest.mark.soak  # the measurement takes a second, in which whatever else the machine does shows
+@pytest.mark.soak  # what is measured beside a start is measured again 20 s later
 async def test_a_channel_costs_what_it_was_said_to(product: Product, client: Client) -> None:
-    await calm(product)
     view = await client.api("POST", "/channels", {"id": "middle", "settings": MIDDLE})
-    assert [rung["height"] for rung in view["rungs"]] == [360, 240]
-    await client.program("middle", "middle")
-    await client.picture("middle", "middle", 60)
-    worker = product.workers()["middle"]
-    before, began = cpu_seconds([worker]), time.monotonic()
-    await asyncio.sleep(6)
-    used = (cpu_seconds([worker]) - before) / (time.monotonic() - began)
-    said = (await client.channel("middle"))["needs_cores"]
-    # Beside other work the same instructions take longer, on shared caches and half a core.
-    margin = MARGIN if os.getloadavg()[0] < len(os.sched_getaffinity(0)) * 1.5 else 2 * MARGIN
-    assert used == pytest.approx(said, rel=margin)
-    carried = await client.api("GET", "/capacity")
-    assert {"channel": "middle", "cores": said} in carried["used"]
-    assert "veryfast" in carried["measured"]
-    await client.api("POST", "/channels/middle/stop")
+    try:
+        assert [rung["height"] for rung in view["rungs"]] == [360, 240]
+        await client.program("middle", "middle")
+        await client.picture("middle", "middle", 60)
+        worker = product.workers()["middle"]
+
+        async def near() -> bool:
+            """What it says now is what it takes now."""
+            before, began = cpu_seconds([worker]), time.monotonic()
+            await asyncio.sleep(6)
+            used = (cpu_seconds([worker]) - before) / (time.monotonic() - began)
+            said = (await client.channel("middle"))["needs_cores"]
+            assert {"channel": "middle", "cores": said} in (await client.api("GET", "/capacity"))["used"]
+            # Beside other work the same instructions take longer, on shared caches and half a core.
+            margin = MARGIN if os.getloadavg()[0] < len(os.sched_getaffinity(0)) * 1.5 else 2 * MARGIN
+            return bool(used == pytest.approx(said, rel=margin))
+
+        await until(near, 180, "the channel to cost what it is said to")
+        assert "veryfast" in (await client.api("GET", "/capacity"))["measured"]
+    finally:
+        await client.api("POST", "/channels/middle/stop")
 
 
 async def test_more_than_the_machine_carries_is_refused_and_forced_where_staff_insists(

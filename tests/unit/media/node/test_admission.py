@@ -20,7 +20,7 @@ from media.node.machine import Machine, cpu_name, usable_cores
 
 HD = ChannelSettings()
 TALL = ChannelSettings(width=720, height=1280)
-FOUND = {"encode": [[230_400, 2e-3], [921_600, 8e-3]], "scale": 7e-10, "decode": 2e-9}
+FOUND: dict[str, Any] = {"encode": [[230_400, 2e-3], [921_600, 8e-3]], "scale": 7e-10, "decode": 2e-9}
 
 
 class Measuring:
@@ -42,7 +42,13 @@ async def tasks() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 def machine(folder: Path, tasks: asyncio.TaskGroup, measure: Measuring, **more: Any) -> Machine:
-    known: dict[str, Any] = {"capacity": 0.9, "cores": 2.0, "cpu": "a processor", "patience": 0.05}
+    known: dict[str, Any] = {
+        "capacity": 0.9,
+        "cores": 2.0,
+        "cpu": "a processor",
+        "patience": 0.05,
+        "again": (),
+    }
     made = Machine(folder / "machine.json", tasks, measure=measure, **{**known, **more})
     made.load()
     return made
@@ -164,6 +170,38 @@ async def test_each_preset_is_measured_once_for_a_processor(tmp_path: Path, task
     assert other.measured == set()
     await other.speed_for("veryfast")
     assert machine(tmp_path, tasks, measuring, cpu="another processor").measured == {"veryfast"}
+
+
+async def test_what_was_measured_beside_other_work_is_measured_again_and_the_smaller_counts(
+    tmp_path: Path, tasks: asyncio.TaskGroup
+) -> None:
+    scales, done = iter((1.5, 0.9, 1.2)), list[str]()
+
+    async def measure(preset: str) -> dict[str, Any]:
+        done.append(preset)
+        factor = next(scales)
+        encode = [[pixels, seconds * factor] for pixels, seconds in FOUND["encode"]]
+        return {"encode": encode, "scale": FOUND["scale"] * factor, "decode": FOUND["decode"] * factor}
+
+    again = Machine(
+        tmp_path / "machine.json",
+        tasks,
+        capacity=0.9,
+        cores=2.0,
+        cpu="one",
+        measure=measure,
+        again=(0.01, 0.01),
+    )
+    busy = await again.speed_for("veryfast")
+    assert busy.presets["veryfast"].seconds(921_600) == pytest.approx(1.5 * 8e-3)
+    async with asyncio.timeout(10):
+        while len(done) < 3:
+            await asyncio.sleep(0.02)
+    assert again.speed.presets["veryfast"].seconds(921_600) == pytest.approx(0.9 * 8e-3)
+    assert again.speed.decode == pytest.approx(0.9 * FOUND["decode"])
+    kept = Machine(tmp_path / "machine.json", tasks, capacity=0.9, cores=2.0, cpu="one", measure=measure)
+    kept.load()
+    assert kept.speed == again.speed
 
 
 async def test_a_measurement_that_takes_long_keeps_no_command(

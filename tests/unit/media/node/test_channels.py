@@ -89,7 +89,7 @@ class World:
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with fresh("sqlite", tmp_path) as database, asyncio.TaskGroup() as tasks:
         machine = Machine(
-            tmp_path / "machine.json", tasks, capacity=0.9, cores=2.0, cpu="test", measure=measured
+            tmp_path / "machine.json", tasks, capacity=0.9, cores=2.0, cpu="test", measure=measured, again=()
         )
         yield World(SqlChannelStore(database.engine), SqlTapeIndex(database.engine), machine)
 
