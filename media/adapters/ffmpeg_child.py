@@ -30,6 +30,8 @@ _OUTPUT = (
     *("-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-max_interleave_delta", "100000"),
     # NUT has no negative times, and sound mostly begins before its picture: all is moved, by what no sender jumps back.
     *("-output_ts_offset", "1000000", "-avoid_negative_ts", "disabled"),
+    # Nobody seeks in a pipe: an index of sync points would grow at both its ends for as long as the feed lasts.
+    *("-syncpoints", "none", "-strict", "experimental"),
     *("-flush_packets", "1", "-f", "nut", "pipe:1"),
 )
 
