@@ -8,7 +8,7 @@ from enum import StrEnum
 class Role(StrEnum):
     """What a caller may do; each role may do all that the ones before it may.
 
-    `viewer` watch what is not public · `host` run shows and what is on program · `staff` feeds and channels on and
+    `viewer` their own log-in and its sessions · `host` run shows and what is on program · `staff` feeds and channels on and
     off air · `admin` the set-up itself: channels, tokens, deletion. A caller without a token has no role.
     """
 

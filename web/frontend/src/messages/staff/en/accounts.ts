@@ -17,7 +17,7 @@ export const accounts: Readonly<Record<keyof typeof ko, string>> = {
   "users.name": "Name",
   "users.name.hint": "Seen on pages and in the log of changes. Left empty, it is the login.",
   "users.role": "Role",
-  "users.role.viewer.hint": "Sees what is not public too.",
+  "users.role.viewer.hint": "Watches, as everybody does; changes nothing but the own password.",
   "users.role.host.hint": "Starts and stops shows, puts feeds on air.",
   "users.role.staff.hint": "Makes and deletes feeds, starts and stops channels.",
   "users.role.admin.hint": "Everything: channels, users and tokens too.",

@@ -16,7 +16,7 @@ export const accounts = {
   "users.name": "이름",
   "users.name.hint": "화면과 변경 기록에 보입니다. 비워 두면 아이디를 씁니다.",
   "users.role": "권한",
-  "users.role.viewer.hint": "공개되지 않은 것까지 봅니다.",
+  "users.role.viewer.hint": "누구나 보는 것을 보고, 자기 비밀번호만 바꿉니다.",
   "users.role.host.hint": "방송을 시작하고 끝내고, 입력을 화면에 올립니다.",
   "users.role.staff.hint": "입력을 만들고 지우며, 채널을 켜고 끕니다.",
   "users.role.admin.hint": "채널, 사용자, 토큰까지 모두 다룹니다.",
