@@ -22,7 +22,7 @@ UV := .venv/tools/uv-$(UV_VERSION)/bin/uv
 # Compiled while installing: a process start takes twice as long where modules are compiled each time, and many container images
 # have Python write no compiled file by itself (PYTHONDONTWRITEBYTECODE).
 SYNC = UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 $(UV) sync --quiet --frozen $(NODE_GROUP)
-COMPILE = $(BIN)/python -m compileall -q -j 0 media studio web runtime
+COMPILE = $(BIN)/python -m compileall -q -j 0 media commerce_bridge studio web runtime
 BIN := .venv/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web/frontend
 PYTEST = env -u PYTHONDONTWRITEBYTECODE PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
@@ -32,7 +32,7 @@ LARGE_TESTS := tests/integration/product tests/e2e
 FRONT := web/frontend
 SOURCES = $(shell find $(FRONT)/src $(FRONT)/scripts -type f -not -path '*/generated/*' -not -name schema.d.ts 2>/dev/null) \
 	$(wildcard $(FRONT)/*.ts $(FRONT)/*.js $(FRONT)/*.html $(FRONT)/*.json)
-API = $(shell find web/api media/contracts studio/contracts -name '*.py' 2>/dev/null)
+API = $(shell find web/api media/contracts commerce_bridge/contracts studio/contracts -name '*.py' 2>/dev/null)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile

@@ -24,7 +24,7 @@ from runtime.cli import toml_value
 from runtime.settings import discover, schema
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("media", "studio", "web", "runtime")
+PACKAGES = ("media", "commerce_bridge", "studio", "web", "runtime")
 MADE = "<!-- made by `make docs`; change the code, not this file -->\n"
 FAMILIES = {
     "Counter": "counter",

@@ -1,0 +1,1 @@
+"""Shops, products, cards, links: what is sold in a show. Knows nothing of video."""
