@@ -15,6 +15,8 @@ _HIDDEN = re.compile(
 _BREAKS = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
 _BLANKS = re.compile(r"[^\S\n]+")
+# Signs of control (Unicode's category Cc) but the line break, and halves of surrogate pairs, which no store can keep.
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # Signs that reorder text (Trojan Source, CVE-2021-42574), and those of no width that hide words from a search.
 _UNSEEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0xFEFF])
 
@@ -27,7 +29,7 @@ def plain(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
     text = unicodedata.normalize("NFC", text).translate(_UNSEEN)
-    text = "".join(sign if sign == "\n" or unicodedata.category(sign) != "Cc" else " " for sign in text)
+    text = _CONTROLS.sub(" ", text)
     lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -1,0 +1,410 @@
+"""Search over all products in memory: words and first consonants, every product that fits, the best first.
+
+A *piece* is some thousands of products in order of their titles: their lines as one text, and once more with each syllable as its
+first consonant, sign for sign, so that a place in one is the same place in the other. Words are found by `str.find`, and a line's
+number by bisecting where lines begin. Pieces never change. What changes goes into a new one, which hides the older ones' lines of the
+same products; now and then two neighbours are made one (`due`, `merged`), so that there are few.
+
+What fits: every word of the query occurs somewhere in the line. Order: first the titles that begin with the first word, then those in
+which a word begins with it, then the others; each by title.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from commerce_bridge.catalog.lines import CONSONANTS, initials, normal
+
+SORTED_BY = 30
+"""Signs of a title that decide its place; then the id does. A cursor carries them."""
+RECENT = 1000
+"""Changed products that make a piece."""
+_ID = 16
+
+Key = tuple[str, str]
+"""First signs of the normal title, and the id: the order of lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A product in the search."""
+
+    id: str
+    """16 signs."""
+    shop: str
+    title: str
+    """Normal."""
+    rest: str
+    """Normal; what else it is found by."""
+
+    @classmethod
+    def of(cls, product: str, shop: str, told: str) -> Entry:
+        """Of a line as `lines.told_of` makes it."""
+        title, _, rest = told.partition("\t")
+        return cls(product, shop, normal(title), normal(rest))
+
+    @property
+    def key(self) -> Key:
+        """Its place."""
+        return self.title[:SORTED_BY], self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines in order. ``text`` is a line break, then each line with one behind it; a line is title, tab, rest."""
+
+    text: str
+    heads: str
+    """The same with first consonants for syllables."""
+    starts: array[int]
+    """Where each line begins in `text`; at the end, its length."""
+    ids: str
+    """16 signs for each line."""
+    shops: array[int]
+    """Number of each line's shop."""
+    names: frozenset[str]
+    """Products of which older pieces say nothing any more. Not of the oldest one, below which there is none."""
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self.shops)
+
+    @property
+    def weight(self) -> int:
+        """What it costs to go through it."""
+        return max(self.count, len(self.names))
+
+    def id(self, line: int) -> str:
+        """The product of a line."""
+        return self.ids[_ID * line : _ID * line + _ID]
+
+    def key(self, line: int) -> Key:
+        """The place of a line in the order."""
+        start = self.starts[line]
+        return self.text[start : start + SORTED_BY + 1].partition("\t")[0][:SORTED_BY], self.id(line)
+
+    def first_after(self, key: Key) -> int:
+        """Number of the first line behind a place."""
+        return bisect_right(range(self.count), key, key=self.key)
+
+
+def piece_of(entries: Iterable[Entry], gone: Collection[str], number: Callable[[str], int]) -> Piece:
+    """A piece of these products; `gone` are some that older pieces may have and that are no more. `number` numbers shops."""
+    ordered = sorted(entries, key=lambda each: each.key)
+    lines = [f"{each.title}\t{each.rest}\n" for each in ordered]
+    starts, place = array("L", [1]), 1
+    for line in lines:
+        place += len(line)
+        starts.append(place)
+    text = "\n" + "".join(lines)
+    return Piece(
+        text=text,
+        heads="\n" + "".join(map(initials, lines)),
+        starts=starts,
+        ids="".join(each.id for each in ordered),
+        shops=array("H", (number(each.shop) for each in ordered)),
+        names=frozenset((*(each.id for each in ordered), *gone)),
+    )
+
+
+def merged(older: Piece, newer: Piece, *, oldest: bool) -> Piece:
+    """Two neighbours as one. Goes by runs of lines, so that little is made anew where little changed."""
+    hidden = newer.names
+    ids = older.ids
+    # Cuts: where a line of the older one is left out, or one of the newer one is put before it.
+    cuts = [(line, -1) for line in range(older.count) if ids[_ID * line : _ID * line + _ID] in hidden]
+    cuts += [
+        (bisect_left(range(older.count), newer.key(line), key=older.key), line) for line in range(newer.count)
+    ]
+    # Of one place: what is put there, in its own order, comes before the line that is left out.
+    cuts.sort(key=lambda cut: (cut[0], cut[1] < 0, cut[1]))
+    runs: list[tuple[Piece, int, int]] = []
+    done = 0
+    for line, other in cuts:
+        if line > done:
+            runs.append((older, done, line))
+            done = line
+        if other < 0:
+            done = line + 1
+        elif runs and runs[-1][0] is newer and runs[-1][2] == other:
+            runs[-1] = (newer, runs[-1][1], other + 1)
+        else:
+            runs.append((newer, other, other + 1))
+    runs.append((older, done, older.count))
+    starts, place = array("L"), 1
+    for piece, first, end in runs:
+        shift = place - piece.starts[first]
+        starts.extend(start + shift for start in piece.starts[first:end])
+        place += piece.starts[end] - piece.starts[first]
+    starts.append(place)
+    shops = array("H")
+    for piece, first, end in runs:
+        shops.extend(piece.shops[first:end])
+    return Piece(
+        text="\n" + "".join(piece.text[piece.starts[a] : piece.starts[b]] for piece, a, b in runs),
+        heads="\n" + "".join(piece.heads[piece.starts[a] : piece.starts[b]] for piece, a, b in runs),
+        starts=starts,
+        ids="".join(piece.ids[_ID * a : _ID * b] for piece, a, b in runs),
+        shops=shops,
+        names=frozenset() if oldest else older.names | newer.names,
+    )
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+class Word:
+    """One word of a query: letters, first consonants, or both (``ㅅ과`` finds 사과)."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        self.fixed = [(place, sign) for place, sign in enumerate(word) if sign not in CONSONANTS]
+        """What must be there itself; all of it where no consonant is asked for."""
+        self._by_heads = len(self.fixed) < len(word)
+        self._needle = initials(word) if self._by_heads else word
+
+    def find(self, piece: Piece, before: str, start: int, end: int) -> int:
+        """Where it begins in a piece's text, at or after `start`, with `before` in front of it; -1 where it does not."""
+        needle = before + self._needle
+        if not self._by_heads:
+            found = piece.text.find(needle, start, end)
+            return found if found < 0 else found + len(before)
+        while (found := piece.heads.find(needle, start, end)) >= 0:
+            place = found + len(before)
+            if all(piece.text[place + each] == sign for each, sign in self.fixed):
+                return place
+            start = found + 1
+        return -1
+
+
+def words_of(text: str) -> list[Word]:
+    """The words of a query, in their order, without those that others hold."""
+    words = list(dict.fromkeys(normal(text).split()))
+    needed = words[:1] + [
+        word for word in words[1:] if not any(word in other for other in words if other is not word)
+    ]
+    return [Word(word) for word in needed]
+
+
+def _lines(piece: Piece, wanted: Sequence[tuple[Word, str]], line: int) -> Iterator[int]:
+    """Numbers of the lines, from `line` on, that hold each word behind its `before`."""
+    end, starts = len(piece.text), piece.starts
+    while line < piece.count:
+        for word, before in wanted:
+            place = word.find(piece, before, starts[line] - 1, end)
+            if place < 0:
+                return
+            if place >= starts[line + 1]:
+                line = bisect_right(starts, place) - 1  # no line before this one holds it: go on from here
+                break
+        else:
+            yield line
+            line += 1
+
+
+def _rank(piece: Piece, line: int, first: Word) -> int:
+    start = piece.starts[line]
+    end = piece.text.index("\t", start)
+    if first.find(piece, "\n", start - 1, min(end, start + len(first.word))) >= 0:
+        return 0
+    return 1 if first.find(piece, " ", start, end) >= 0 else 2
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page: ids, the best first, and the cursor of the next one (empty at the end)."""
+
+    ids: list[str]
+    next: str
+
+
+Hit = tuple[int, Key]
+"""Rank and place."""
+
+
+class CatalogIndex:
+    """All products that are not gone. Belongs to one thread; `merged` alone may run in another."""
+
+    def __init__(self) -> None:
+        self._pieces: list[Piece] = []
+        """The oldest first."""
+        self._recent: dict[str, Entry | None] = {}
+        """Newer than all pieces; None: it is gone."""
+        self._recent_piece: Piece | None = None
+        self._shops: dict[str, int] = {}
+
+    def number(self, shop: str) -> int:
+        """The number of a shop, the same as long as the index lives."""
+        return self._shops.setdefault(shop, len(self._shops))
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """New or changed products."""
+        self._change({entry.id: entry for entry in entries})
+
+    def drop(self, ids: Iterable[str]) -> None:
+        """Products that are gone."""
+        self._change(dict.fromkeys(ids))
+
+    def load(self, piece: Piece) -> None:
+        """What is older than all that was put or dropped, and not in the index: read from the store."""
+        self._pieces.append(piece)
+
+    def _change(self, changes: dict[str, Entry | None]) -> None:
+        if not changes:
+            return
+        self._recent.update(changes)
+        self._recent_piece = None
+        if len(self._recent) >= RECENT:
+            self._pieces.append(self._of_recent())
+            self._recent, self._recent_piece = {}, None
+
+    def _of_recent(self) -> Piece:
+        if self._recent_piece is None:
+            living = [entry for entry in self._recent.values() if entry is not None]
+            gone = [product for product, entry in self._recent.items() if entry is None]
+            self._recent_piece = piece_of(living, gone, self.number)
+        return self._recent_piece
+
+    def due(self, *, quiet: bool = False) -> tuple[Piece, Piece, bool] | None:
+        """Two neighbours to be made one by `merged` (with `oldest`), the newest such; None: there is nothing to do. Where a piece
+        has less than twice the weight of the next newer one; when it is quiet, any two.
+        """
+        for place in range(len(self._pieces) - 2, -1, -1):
+            older, newer = self._pieces[place], self._pieces[place + 1]
+            if quiet or older.weight < 2 * newer.weight:
+                return older, newer, place == 0
+        return None
+
+    def replace(self, older: Piece, newer: Piece, one: Piece) -> None:
+        """Take what `merged` made of two neighbours in place of them."""
+        place = next(number for number, piece in enumerate(self._pieces) if piece is older)
+        if self._pieces[place + 1] is not newer:
+            raise ValueError("these two are no neighbours")
+        self._pieces[place : place + 2] = [one]
+
+    @property
+    def pieces(self) -> int:
+        """How many a search goes through."""
+        return len(self._pieces) + bool(self._recent)
+
+    def search(self, text: str, *, shop: str | None = None, limit: int = 50, cursor: str = "") -> Found:
+        """A page of what fits. Raises ValueError for a cursor that is none of ours."""
+        after = _read(cursor) if cursor else None
+        words = words_of(text)
+        pieces = [*self._pieces, *([self._of_recent()] if self._recent else [])]  # numbers their shops too
+        number = None if shop is None else self._shops.get(shop, -1)
+        if number == -1 or (text.strip() and not words):
+            return Found([], "")
+        hits: list[Hit] = []
+        for place, piece in enumerate(pieces):
+            newer = [each.names for each in pieces[place + 1 :]]
+            hits += _Scan(piece, words, number, newer, after, limit + 1).hits()
+        hits.sort()
+        page = hits[:limit]
+        return Found([key[1] for _, key in page], _cursor(page[-1]) if len(hits) > limit else "")
+
+
+class _Scan:
+    """The search through one piece."""
+
+    def __init__(
+        self,
+        piece: Piece,
+        words: Sequence[Word],
+        shop: int | None,
+        newer: Sequence[frozenset[str]],
+        after: Hit | None,
+        most: int,
+    ) -> None:
+        self._piece = piece
+        self._words = words
+        self._shop = shop
+        self._newer = newer
+        self._after = after
+        self._most = most
+        self._left = most
+        """Hits that are still of use: those of a worse rank come behind all others."""
+
+    def hits(self) -> list[Hit]:
+        """All hits behind the cursor, or the first `most` of them; in no order."""
+        if not self._words:
+            return [(2, self._piece.key(line)) for line in self._some(range(self._from(2), self._piece.count), 2)]
+        found = [(0, self._piece.key(line)) for line in self._some(self._holding("\n", self._from(0)), 0)]
+        return found if self._left <= 0 else found + self._further()
+
+    def _further(self) -> list[Hit]:
+        """Those of ranks 1 and 2, in one go over the text: what is of rank 2 is soon enough, and then the others are looked for by
+        the beginnings of words.
+        """
+        piece, first = self._piece, self._words[0]
+        start = {rank: self._from(rank) for rank in (1, 2)}
+        found: dict[int, list[int]] = {1: [], 2: []}
+        line = min(start.values())
+        for line in self._usable(self._holding("", line)):  # noqa: B007 - where it ended is where to go on
+            rank = _rank(piece, line, first)
+            if rank and line >= start[rank] and len(found[rank]) < self._left:
+                found[rank].append(line)
+            if len(found[1]) >= self._left or len(found[2]) >= self._left:
+                break
+        else:
+            line = piece.count
+        for line in self._usable(self._holding(" ", max(line + 1, start[1]))):
+            if len(found[1]) >= self._left:
+                break
+            if _rank(piece, line, first) == 1:
+                found[1].append(line)
+        return [(rank, piece.key(line)) for rank, lines in found.items() for line in lines]
+
+    def _from(self, rank: int) -> int:
+        """The first line of a rank that is behind the cursor."""
+        if self._after is None or rank > self._after[0]:
+            return 0
+        return self._piece.count if rank < self._after[0] else self._piece.first_after(self._after[1])
+
+    def _holding(self, before: str, line: int) -> Iterator[int]:
+        """Lines from `line` on that hold all words, the first one behind `before`."""
+        first, *others = self._words
+        return _lines(self._piece, [(first, before), *((word, "") for word in others)], line)
+
+    def _some(self, lines: Iterable[int], rank: int) -> Iterator[int]:
+        """As many of these lines as are wanted, from the first one behind the cursor on."""
+        for line in self._usable(lines):
+            yield line
+            self._left -= 1
+            if self._left <= 0:
+                return
+
+    def _usable(self, lines: Iterable[int]) -> Iterator[int]:
+        """Those of the shop that is asked for, and of which no newer piece knows better."""
+        piece = self._piece
+        for line in lines:
+            if self._shop is not None and piece.shops[line] != self._shop:
+                continue
+            name = piece.id(line)
+            if not any(name in names for names in self._newer):
+                yield line
+
+
+def _cursor(hit: Hit) -> str:
+    rank, (title, product) = hit
+    return base64.urlsafe_b64encode(json.dumps([rank, title, product], ensure_ascii=False).encode()).decode()
+
+
+def _read(cursor: str) -> Hit:
+    try:
+        rank, title, product = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+    except (binascii.Error, UnicodeError, ValueError, TypeError) as error:
+        raise ValueError("the cursor is none of ours") from error
+    if not (type(rank) is int and isinstance(title, str) and isinstance(product, str)):
+        raise ValueError("the cursor is none of ours")
+    return rank, (title, product)
