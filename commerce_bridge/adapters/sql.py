@@ -206,7 +206,9 @@ class SqlCatalogStore(DatabaseStore):
                 .order_by(products.c.id)
                 .limit(PAGE)
             )
-            async with self._reading() as session:  # one for each page: a long one would keep SQLite's log growing
+            async with (
+                self._reading() as session
+            ):  # one for each page: a long one would keep SQLite's log growing
                 page = [(row.id, row.shop, row.found) for row in await session.execute(query)]
             if page:
                 yield page
@@ -243,12 +245,10 @@ class SqlCatalogStore(DatabaseStore):
         return noted is not None
 
 
-async def _known(session: AsyncSession, told: Mapping[str, _Told]) -> dict[str, Row[Any]]:
+async def _known(session: AsyncSession, told: Mapping[str, _Told]) -> dict[str, Row[Any, Any, Any, Any, Any]]:
     """What is kept of these, locked until the transaction ends."""
     query = (
-        select(
-            products.c.id, products.c.content, products.c.seen, products.c.updated, products.c.gone
-        )
+        select(products.c.id, products.c.content, products.c.seen, products.c.updated, products.c.gone)
         .where(products.c.id.in_(list(told)))
         .order_by(products.c.id)
         .with_for_update()

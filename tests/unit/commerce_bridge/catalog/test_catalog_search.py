@@ -8,18 +8,50 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commerce_bridge.catalog.lines import CONSONANTS, initials, normal
-from commerce_bridge.catalog.search import SORTED_BY, CatalogIndex, Entry, merged, piece_of
+from commerce_bridge.catalog.pieces import SORTED_BY, Entry, merged, piece_of
+from commerce_bridge.catalog.search import CatalogIndex
 
 TITLES = st.lists(
     st.sampled_from(
-        ["사과", "사과즙", "햇사과", "수건", "APPLE", "apple", "빵", "식빵", "ㅋㅋ", "굴-비", "3kg", "[특가]", "Straße"]
+        [
+            "사과",
+            "사과즙",
+            "햇사과",
+            "수건",
+            "APPLE",
+            "apple",
+            "빵",
+            "식빵",
+            "ㅋㅋ",
+            "굴-비",
+            "3kg",
+            "[특가]",
+            "Straße",
+        ]
     ),
     min_size=1,
     max_size=4,
 ).map(" ".join)
 QUERIES = st.lists(
     st.sampled_from(
-        ["사과", "ㅅㄱ", "ㅅ과", "사ㄱ", "ㅅ", "과", "app", "APPLE", "빵", "ㅂ", "굴-비", "kg", "ㄳ", "STRASSE", "특가", "없다"]
+        [
+            "사과",
+            "ㅅㄱ",
+            "ㅅ과",
+            "사ㄱ",
+            "ㅅ",
+            "과",
+            "app",
+            "APPLE",
+            "빵",
+            "ㅂ",
+            "굴-비",
+            "kg",
+            "ㄳ",
+            "STRASSE",
+            "특가",
+            "없다",
+        ]
     ),
     max_size=3,
 ).map(" ".join)
@@ -87,7 +119,14 @@ CHANGES = st.lists(
 )
 
 
-@given(CHANGES, CHANGES, QUERIES, st.sampled_from([None, "mall", "farm", "other"]), st.integers(1, 7), st.randoms())
+@given(
+    CHANGES,
+    CHANGES,
+    QUERIES,
+    st.sampled_from([None, "mall", "farm", "other"]),
+    st.integers(1, 7),
+    st.randoms(),
+)
 def test_it_finds_what_looking_at_each_product_finds(
     old: list[tuple[int, str | None, str, str]],
     changes: list[tuple[int, str | None, str, str]],
