@@ -18,8 +18,7 @@ class ShopSeed(BaseModel):
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="The same for ever: products' ids are made of it."
     )
-    kind: str
-    """One of `commerce_bridge.connectors.KINDS`."""
+    kind: str = Field(description="Which connector: `feed` or `vendure`.")
     name: str = Field(default="", max_length=120, description="What people call it; empty: its id.")
     options: dict[str, SecretStr] = Field(
         default_factory=dict, description="What its kind needs: addresses, keys. Never shown."

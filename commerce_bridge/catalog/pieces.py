@@ -81,6 +81,10 @@ class Piece:
         start = self.starts[line]
         return self.text[start : start + SORTED_BY + 1].partition("\t")[0][:SORTED_BY], self.id(line)
 
+    def first_from(self, key: Key) -> int:
+        """Number of the first line that is not before a place."""
+        return bisect_left(range(self.count), key, key=self.key)
+
     def first_after(self, key: Key) -> int:
         """Number of the first line behind a place."""
         return bisect_right(range(self.count), key, key=self.key)
@@ -111,9 +115,7 @@ def merged(older: Piece, newer: Piece, *, oldest: bool) -> Piece:
     ids = older.ids
     # Cuts: where a line of the older one is left out, or one of the newer one is put before it.
     cuts = [(line, -1) for line in range(older.count) if ids[_ID * line : _ID * line + _ID] in hidden]
-    cuts += [
-        (bisect_left(range(older.count), newer.key(line), key=older.key), line) for line in range(newer.count)
-    ]
+    cuts += [(older.first_from(newer.key(line)), line) for line in range(newer.count)]
     # Of one place: what is put there, in its own order, comes before the line that is left out.
     cuts.sort(key=lambda cut: (cut[0], cut[1] < 0, cut[1]))
     runs: list[tuple[Piece, int, int]] = []

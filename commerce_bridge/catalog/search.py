@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from commerce_bridge.catalog.lines import CONSONANTS, initials, normal
-from commerce_bridge.catalog.pieces import Entry, Key, Piece, piece_of
+from commerce_bridge.catalog.pieces import SORTED_BY, Entry, Key, Piece, piece_of
 
 RECENT = 1000
 """Changed products that make a piece."""
@@ -33,13 +33,14 @@ class Word:
         self.word = word
         self.fixed = [(place, sign) for place, sign in enumerate(word) if sign not in CONSONANTS]
         """What must be there itself; all of it where no consonant is asked for."""
-        self._by_heads = len(self.fixed) < len(word)
-        self._needle = initials(word) if self._by_heads else word
+        self.plain = len(self.fixed) == len(word)
+        """It has no consonant that stands for syllables."""
+        self._needle = word if self.plain else initials(word)
 
     def find(self, piece: Piece, before: str, start: int, end: int) -> int:
         """Where it begins in a piece's text, at or after `start`, with `before` in front of it; -1 where it does not."""
         needle = before + self._needle
-        if not self._by_heads:
+        if self.plain:
             found = piece.text.find(needle, start, end)
             return found if found < 0 else found + len(before)
         while (found := piece.heads.find(needle, start, end)) >= 0:
@@ -59,10 +60,11 @@ def words_of(text: str) -> list[Word]:
     return [Word(word) for word in needed]
 
 
-def _lines(piece: Piece, wanted: Sequence[tuple[Word, str]], line: int) -> Iterator[int]:
-    """Numbers of the lines, from `line` on, that hold each word behind its `before`."""
-    end, starts = len(piece.text), piece.starts
-    while line < piece.count:
+def _lines(piece: Piece, wanted: Sequence[tuple[Word, str]], line: int, stop: int) -> Iterator[int]:
+    """Numbers of the lines, from `line` on and before `stop`, that hold each word behind its `before`."""
+    starts = piece.starts
+    end = starts[stop]
+    while line < stop:
         for word, before in wanted:
             place = word.find(piece, before, starts[line] - 1, end)
             if place < 0:
@@ -240,7 +242,17 @@ class _Scan:
     def _holding(self, before: str, line: int) -> Iterator[int]:
         """Lines from `line` on that hold all words, the first one behind `before`."""
         first, *others = self._words
-        return _lines(self._piece, [(first, before), *((word, "") for word in others)], line)
+        wanted = [(first, before), *((word, "") for word in others)]
+        wanted.sort(
+            key=lambda each: -len(each[0].word)
+        )  # the longest is the rarest: it leads from line to line
+        stop = self._piece.count
+        if before == "\n" and first.plain and line < stop:
+            # The titles that begin with it stand together.
+            word = first.word[:SORTED_BY]
+            line = max(line, self._piece.first_from((word, "")))
+            stop = self._piece.first_from((word[:-1] + chr(ord(word[-1]) + 1), ""))
+        return _lines(self._piece, wanted, line, stop)
 
     def _some(self, lines: Iterable[int]) -> Iterator[int]:
         """As many of these lines as are wanted, from the first one behind the cursor on."""
