@@ -32,6 +32,7 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens, wall_micros
 from web.connections import Connections
 from web.health import GatherMetrics, Health
+from web.hooks import Hooks
 from web.https import HANDSHAKE_SECONDS, Https
 from web.metrics import WebMetrics
 from web.pages import STATIC, Pages
@@ -166,6 +167,7 @@ class Web:
         self.realtime = Hub(ports.realtime, self._realtime_metrics, clock)
         self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
+        self._hooks = Hooks(ask, ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors, http=ports.http)
         services = Services(
             ask=ask,
@@ -197,6 +199,7 @@ class Web:
             self.realtime, dispatcher, ports.http, ports.realtime, self._realtime_metrics, ports.clock
         ).add_to(app)
         self._whip.add_to(app)
+        self._hooks.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
         refuse_other_methods(app)
