@@ -6,23 +6,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from commerce_bridge.model.capability import Capability as Capability  # noqa: PLC0414 - part of the port `Shop`: its users import it here
 from commerce_bridge.model.product import Product
-
-
-class Capability(StrEnum):
-    """What a shop can do beside telling its whole catalog."""
-
-    FETCH = "fetch"
-    """Tell single products anew (`Shop.products`)."""
-    CHANGES = "changes"
-    """Tell what changed since a cursor (`Shop.changes`)."""
-    WEBHOOKS = "webhooks"
-    """Tell by signed webhooks that something changed (`Shop.hint`)."""
-    STOCK = "stock"
-    """Tell how many are left."""
 
 
 @dataclass(frozen=True, slots=True)
