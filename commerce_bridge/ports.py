@@ -64,6 +64,9 @@ class Shop(Protocol):
     def everything(self) -> AsyncIterator[Batch]:
         """The whole catalog. A piece that cannot be read is a `BadRow`; a catalog that breaks off raises, so that nobody takes
         the products behind the break for deleted.
+
+        Raises `ShopUnchangedError`, before it tells any, where the shop says that nothing changed since all was last told: since
+        the batch after the last one was asked for. What was told then still holds, and has been seen again.
         """
         ...
 
@@ -120,6 +123,10 @@ class CatalogStore(Protocol):
         """Mark as gone: those of `keys`, or with None all of the shop, that were not seen since `before`. Returns their ids. That
         they are gone counts as seen then: a list that is older brings none of them back.
         """
+        ...
+
+    async def seen_again(self, shop: str, *, seen: int) -> None:
+        """All products of a shop that are not gone were seen, as they are. What has a later `seen` keeps it."""
         ...
 
     def texts(self) -> AsyncIterator[Sequence[tuple[str, str, str]]]:

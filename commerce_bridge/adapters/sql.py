@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from commerce_bridge.catalog.lines import told_of
 from commerce_bridge.model.errors import StoreError
-from commerce_bridge.model.product import Flag, Legal, Product, Stock, Variant, product_id
+from commerce_bridge.model.product import ID_DIGITS, Flag, Legal, Product, Stock, Variant, product_id
 from commerce_bridge.ports import Kept
 from runtime.database import NAMING, DatabaseStore
 
@@ -195,6 +195,18 @@ class SqlCatalogStore(DatabaseStore):
                 found += [row.id for row in await session.execute(mark.where(*left, some))]
         return found
 
+    async def seen_again(self, shop: str, *, seen: int) -> None:
+        """See `CatalogStore`."""
+        mark = update(products).where(products.c.shop == shop, products.c.gone.is_(False)).values(seen=seen)
+        for first, following in zip(ID_DIGITS, [*ID_DIGITS[1:], None], strict=True):
+            some = [products.c.id >= first, products.c.seen < seen]
+            if following is not None:
+                some.append(products.c.id < following)
+            async with (
+                self._writing() as session
+            ):  # by the ids' first digits: others must be able to write in between
+                await session.execute(mark.where(*some))
+
     async def texts(self) -> AsyncIterator[Sequence[tuple[str, str, str]]]:
         """See `CatalogStore`."""
         after = ""
@@ -257,15 +269,16 @@ async def _known(session: AsyncSession, told: Mapping[str, _Told]) -> dict[str, 
 
 
 def _told(product: Product) -> _Told:
-    document = _document(product)
-    content = hashlib.blake2b(document.encode(), digest_size=8).digest()
+    # A half of a surrogate pair can stand in JSON (RFC 8259 §8.2), and no store can keep it: it becomes a question mark.
+    document = _document(product).encode(errors="replace")
+    content = hashlib.blake2b(document, digest_size=8).digest()
     return _Told(
         product.id,
         product.shop,
         int.from_bytes(content, "big", signed=True),
         product.updated,
-        told_of(product),
-        document,
+        told_of(product).encode(errors="replace").decode(),
+        document.decode(),
     )
 
 

@@ -13,7 +13,7 @@ from commerce_bridge.model.errors import ShopDownError, ShopError, ShopRefusedEr
 
 FIRST = 1.0
 """Seconds after the first failure."""
-LIMIT = 300.0
+LIMIT = 60.0
 REFUSED = 300.0
 """Seconds after it refused us: somebody must mend that, and will not within seconds."""
 LONGEST = 3600.0

@@ -41,6 +41,11 @@ def went_on(view: SyncView, batch: Batch, changed: int) -> SyncView:
     )
 
 
+def unchanged(whole: SyncView, view: SyncView) -> SyncView:
+    """Nothing changed since the newest whole pass: what was counted then holds."""
+    return whole.model_copy(update={"running": True, "started": view.started, "ended": 0, "changed": 0})
+
+
 def ended(view: SyncView, now: int, *, gone: int = 0, error: str = "") -> SyncView:
     """It came to its end, or broke off with an error."""
     done = view.done if error else 1.0

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 
 from commerce_bridge.catalog import progress
 from commerce_bridge.catalog.circuit import Circuit
 from commerce_bridge.catalog.ledger import Ledger
 from commerce_bridge.catalog.nights import pass_due
+from commerce_bridge.catalog.patience import heard, pieces_of, within
 from commerce_bridge.catalog.watching import Watched
 from commerce_bridge.contracts.products import SyncView
 from commerce_bridge.model.errors import (
@@ -25,6 +26,7 @@ from commerce_bridge.model.errors import (
     ShopError,
     ShopLiedError,
     ShopRefusedError,
+    ShopUnchangedError,
     StoreError,
 )
 from commerce_bridge.ports import Batch, Capability, Hint, Shop
@@ -86,7 +88,6 @@ class ShopSync:
     ) -> None:
         """`changed` is told when there is something new to see (`view`, `reached`, `error`)."""
         self.name = name
-        self.capabilities = shop.capabilities
         self.view: SyncView = progress.NONE
         self.reached = 0
         """When it last answered, Unix microseconds."""
@@ -103,6 +104,12 @@ class ShopSync:
         self._circuit = Circuit()
         self._state: Mapping[str, str] | None = None
         """What is noted in the store; None until it was read."""
+        self._whole = progress.NONE
+        """The newest pass that came to its end."""
+        self._told = 0
+        """When the newest list that was told to its end began; 0: none since this process started, or it cannot be true."""
+        self._nonsense = ""
+        """What the shop said last that made no sense."""
         self._wanted = False
         """A pass is to begin whatever the time is."""
         self._forced = False
@@ -116,6 +123,11 @@ class ShopSync:
         self._single_news = asyncio.Event()
 
     # --- for commands
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the shop can do, as far as that is known by now."""
+        return self._shop.capabilities
 
     def read_all(self) -> SyncView:
         """Begin a pass now; one that runs goes on."""
@@ -171,7 +183,7 @@ class ShopSync:
                 elif self._poll_due():
                     await self._poll()
             rest = self._circuit.wait(self._clock.monotonic()) or self._plan.changes
-            await _hear(self._catalog_news, rest)
+            await heard(self._catalog_news, rest)
 
     def _pass_due(self) -> bool:
         if self._forced:
@@ -195,23 +207,18 @@ class ShopSync:
         self.view = progress.begun(started)
         self._changed()
         self._circuit = Circuit() if self._circuit.wait(self._begun) else self._circuit.tried(self._begun)
-        gone, told = 0, 0
+        gone = 0
         try:
             with self._answering():
                 # From before the pass on: what changes while it runs must not be missed.
                 if Capability.CHANGES in self.capabilities and not (self._state or {}).get("cursor"):
                     await self._take_changes("", started)
-                async with aclosing(_pieces(self._shop.everything(), self._plan.timeout)) as pieces:
-                    async for batch in pieces:
-                        self._came()
-                        changed = await self._take(batch, started)
-                        told += len(batch.products)
-                        self.view = progress.went_on(self.view, batch, changed)
-                        self._changed()
-                self._came()
-                if not told and await self._ledger.store.count(self.name):
-                    raise ShopLiedError("its catalog is empty all at once; what is kept stays")
-                gone = await self._ledger.gone(self.name, keys=None, before=started)
+                listed = await self._listed(started)
+                # Where nothing changed: those that could not be marked when it was told.
+                gone = await self._ledger.gone(self.name, keys=None, before=self._told)
+                if not listed:
+                    self.view = progress.unchanged(self._whole, self.view)
+                    await self._ledger.store.seen_again(self.name, seen=started)
                 await self._note(done=str(started))
         except (ShopError, StoreError) as error:
             self.view = progress.ended(self.view, self._clock.wall(), error=str(error))
@@ -219,18 +226,40 @@ class ShopSync:
         else:
             self.figures.passes += 1
             self.figures.gone += gone
-            self.view = progress.ended(self.view, self._clock.wall(), gone=gone)
+            self.view = self._whole = progress.ended(self.view, self._clock.wall(), gone=gone)
             log.info("a catalog was read", shop=self.name, **_counts(self.view))
         finally:
             if self.view.running:  # a bug of ours or the connector's, or the end of the process
                 self.view = progress.ended(self.view, self._clock.wall(), error="it was broken off")
             if self.view.error and (self.view.rows or not self._circuit.failures):
-                self._broke_off = (
-                    self._clock.monotonic()
-                )  # else the circuit alone says when it is begun again
+                # Of one that did not even begin, the circuit alone says when it is tried again.
+                self._broke_off = self._clock.monotonic()
             self._changed()
         with self._keeping():
             await self._note(sync=self.view.model_dump_json())
+
+    async def _listed(self, started: int) -> bool:
+        """Take the whole catalog as it comes; false where it is as it was."""
+        told = 0
+        try:
+            async with aclosing(pieces_of(self._shop.everything(), self._plan.timeout)) as pieces:
+                async for batch in pieces:
+                    self._came()
+                    changed = await self._take(batch, started)
+                    told += len(batch.products)
+                    self.view = progress.went_on(self.view, batch, changed)
+                    self._changed()
+        except ShopUnchangedError as error:
+            self._came()
+            if not self._told:
+                raise ShopLiedError("nothing changed, it says, since a list that was not taken") from error
+            return False
+        self._came()
+        self._told = 0
+        if not told and await self._ledger.store.count(self.name):
+            raise ShopLiedError("its catalog is empty all at once; what is kept stays")
+        self._told = started
+        return True
 
     async def _poll(self) -> None:
         self._polled = self._clock.monotonic()
@@ -239,7 +268,7 @@ class ShopSync:
             await self._take_changes((self._state or {}).get("cursor", ""), self._clock.wall())
 
     async def _take_changes(self, cursor: str, asked: int) -> None:
-        async with aclosing(_pieces(self._shop.changes(cursor), self._plan.timeout)) as pieces:
+        async with aclosing(pieces_of(self._shop.changes(cursor), self._plan.timeout)) as pieces:
             async for batch in pieces:
                 self._came()
                 await self._take(batch, asked)
@@ -266,7 +295,7 @@ class ShopSync:
                 rest = None  # until there is something to look at
             elif self._hinted:
                 rest = max(rest or 0.0, self._plan.watch)  # they could not be fetched, or not be kept
-            await _hear(self._single_news, rest)
+            await heard(self._single_news, rest)
 
     async def _fetched(self, keys: Sequence[str]) -> bool:
         """Whether these could be fetched and kept."""
@@ -284,7 +313,7 @@ class ShopSync:
                 self._hinted.pop(key, None)  # before it is asked: what is hinted at meanwhile is news
             asked = self._clock.wall()
             try:
-                async with _within(self._plan.timeout):
+                async with within(self._plan.timeout):
                     told = await self._shop.products(some)
                 self._came()
                 products = [each for each in told.values() if each is not None]
@@ -337,7 +366,9 @@ class ShopSync:
         try:
             yield
         except ShopLiedError as error:
-            log.warning("a shop's answer makes no sense", shop=self.name, error=str(error))
+            if str(error) != self._nonsense:  # it may go on saying so every few seconds
+                self._nonsense = str(error)
+                log.warning("a shop's answer makes no sense", shop=self.name, error=str(error))
         except ShopError:
             pass  # noted by `_answering`
         except StoreError as error:
@@ -363,36 +394,3 @@ class ShopSync:
 
 def _counts(view: SyncView) -> dict[str, int]:
     return {name: getattr(view, name) for name in ("rows", "changed", "gone", "bad")}
-
-
-async def _hear(news: asyncio.Event, within: float | None) -> None:
-    """Wait for news, so many seconds at most."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            await news.wait()
-    news.clear()
-
-
-@asynccontextmanager
-async def _within(seconds: float) -> AsyncIterator[None]:
-    """As `asyncio.timeout`, but what takes too long is the shop's failure."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as late:
-        raise ShopDownError(f"it did not answer within {seconds:g} s") from late
-
-
-async def _pieces(batches: AsyncIterator[Batch], seconds: float) -> AsyncGenerator[Batch, None]:
-    """The pieces of a catalog, each within so many seconds. Raises `ShopDownError` where one is not."""
-    try:
-        while True:
-            try:
-                async with _within(seconds):
-                    batch = await anext(batches)
-            except StopAsyncIteration:
-                return
-            yield batch
-    finally:
-        if isinstance(batches, AsyncGenerator):
-            await batches.aclose()

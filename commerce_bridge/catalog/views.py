@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from commerce_bridge.contracts.products import LegalView, ProductView, VariantView
+from commerce_bridge.model.product import MANDATORY
 from commerce_bridge.ports import Kept
 
 MOST_BYTES = 900_000
@@ -42,7 +42,7 @@ def view_of(kept: Kept) -> ProductView:
             )
             for each in product.variants
         ],
-        legal=LegalView(**asdict(product.legal)),
+        legal=LegalView(**{name: getattr(product.legal, name) for name in MANDATORY}),
         missing=list(product.legal.missing),
         seen=kept.seen,
         gone=kept.gone,

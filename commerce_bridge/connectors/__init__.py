@@ -1,4 +1,7 @@
-"""The kinds of shops that can be connected. One is imported when a shop of its kind is opened: no process pays for the others."""
+"""One package for each kind of shop; each exposes `open_shop(shop, options)`. How to write one: docs/connectors.md.
+
+One is imported when a shop of its kind is opened: no process pays for the others.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ URL_LIMIT = 2000
 MOST_VARIANTS = 200
 MOST_WON = 10**12
 MOST_STOCK = 10**9
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Of products' ids, in their order."""
 
 
 class Flag(StrEnum):
@@ -144,7 +145,7 @@ class Product:
 def product_id(shop: str, key: str) -> str:
     """The id of a product: 80 bits of a hash, so that nothing need be looked up to name it."""
     number = int.from_bytes(hashlib.blake2b(f"{shop}\0{key}".encode(), digest_size=10).digest(), "big")
-    return "".join(_DIGITS[number >> (5 * place) & 31] for place in range(15, -1, -1))
+    return "".join(ID_DIGITS[number >> (5 * place) & 31] for place in range(15, -1, -1))
 
 
 def checked_won(value: object, *, name: str = "price") -> int:

@@ -37,6 +37,9 @@ ORDER = (
     "loss-10",
     "loss-20",
     "realtime-cpu",
+    "catalog-import",
+    "catalog-unchanged",
+    "catalog-search",
     "kill-back",
     "kill-lost",
 )

@@ -94,6 +94,25 @@ async def test_what_was_not_seen_is_gone_and_may_come_back(store: CatalogStore) 
     assert not (await kept(store, gone)).gone
 
 
+async def test_all_that_is_not_gone_was_seen_again(store: CatalogStore) -> None:
+    await store.put([product(n) for n in range(40)], seen=T)
+    await store.put([product(0)], seen=T + 9)
+    await store.put([product(0, shop="farm")], seen=T)
+    await store.gone("mall", keys=["p1"], before=T + 1)
+    await store.seen_again("mall", seen=T + 5)
+    found = await store.get([product(n).id for n in range(40)])
+    assert [found[product(n).id].seen for n in range(3)] == [T + 9, T + 1, T + 5]
+    assert {each.seen for each in found.values()} == {T + 1, T + 5, T + 9}
+    assert (await kept(store, product(0, shop="farm"))).seen == T
+
+
+async def test_what_no_store_can_keep_becomes_a_question_mark(store: CatalogStore) -> None:
+    odd = replace(product(1), description="a\ud800b")
+    assert await store.put([odd], seen=T) == [odd.id]
+    assert await store.put([odd], seen=T + 1) == []
+    assert (await kept(store, odd)).product.description == "a?b"
+
+
 async def test_named_ones_are_gone(store: CatalogStore) -> None:
     await store.put([product(n) for n in range(4)], seen=T)
     await store.put([product(0)], seen=T + 10)

@@ -40,7 +40,7 @@ from runtime.clock import SystemClock
 from runtime.database import Database
 from runtime.migrations import upgrade
 from tests.support.goods import product
-from tests.support.toy_shop import SHOPS, ToyShop
+from tests.support.memory_shop import SHOPS, MemoryShop
 
 DEADLINE = 15.0
 SLOW = 1000.0
@@ -104,7 +104,7 @@ class House:
     async def get(self, number: int, shop: str = "mall") -> ProductView:
         return (await call(self.bus, GetProducts(ids=[product(number, shop=shop).id]))).products[0]
 
-    async def hear(self, shop: ToyShop, event: str, *keys: str, secret: str = "") -> Heard:
+    async def hear(self, shop: MemoryShop, event: str, *keys: str, secret: str = "") -> Heard:
         headers, body = shop.webhook(event, *keys, now=time.time_ns() // 1000, secret=secret)
         return await call(
             self.bus, HearWebhook(shop=shop.name, headers=headers, body=base64.b64encode(body).decode())
@@ -120,16 +120,16 @@ async def until(look: Callable[[], Awaitable[T | None]]) -> T:
 
 def seed(name: str = "mall", without: str = "") -> ShopSeed:
     return ShopSeed.model_validate(
-        {"id": name, "kind": "toy", "name": "장터", "options": {"secret": "s", "without": without}}
+        {"id": name, "kind": "memory", "name": "장터", "options": {"secret": "s", "without": without}}
     )
 
 
 @pytest.fixture
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setitem(KINDS, "toy", "tests.support.toy_shop")
+    monkeypatch.setitem(KINDS, "memory", "tests.support.memory_shop")
     SHOPS.clear()
     for name in ("mall", "farm"):
-        SHOPS[name] = ToyShop(name, "s", frozenset())  # its goods are there before anybody connects
+        SHOPS[name] = MemoryShop(name, "s", frozenset())  # its goods are there before anybody connects
     async with Database(f"sqlite:///{tmp_path / 'bridge.db'}") as database:
         await upgrade(database, [BRANCH])
         made = House(database)
@@ -138,7 +138,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.fixture
-def mall(house: House) -> ToyShop:
+def mall(house: House) -> MemoryShop:
     return SHOPS["mall"]
 
 
@@ -147,11 +147,11 @@ async def changed(stream: AsyncIterator[ProductChanged]) -> ProductView:
         return (await anext(stream)).product
 
 
-async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall: ToyShop) -> None:
+async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall: MemoryShop) -> None:
     mall.sell(*(product(n, f"빵 {n}") for n in range(250)), product(900, "청송 사과"))
     async with house.bridge(seed()):
         view = await house.read()
-        assert (view.products, view.error, view.kind, view.name) == (251, "", "toy", "장터")
+        assert (view.products, view.error, view.kind, view.name) == (251, "", "memory", "장터")
         assert (view.sync.changed, view.sync.gone, view.sync.done) == (251, 0, 1.0)
         assert view.reached >= view.sync.started > 0
         assert await house.found("ㅅㄱ") == ["청송 사과"]
@@ -166,7 +166,7 @@ async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall
         assert (refused.value.fault, refused.value.field) == (Fault.INVALID, "cursor")
 
 
-async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mall: ToyShop) -> None:
+async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mall: MemoryShop) -> None:
     mall.sell(product(1))
     async with house.bridge():
         shop = SHOPS["mall"]
@@ -179,7 +179,7 @@ async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mal
 
 
 async def test_what_a_whole_pass_does_not_tell_is_gone_and_a_broken_one_tells_nothing(
-    house: House, mall: ToyShop
+    house: House, mall: MemoryShop
 ) -> None:
     mall.sell(*(product(n) for n in range(250)))
     async with house.bridge(changes_interval=SLOW):
@@ -205,7 +205,7 @@ async def test_what_a_whole_pass_does_not_tell_is_gone_and_a_broken_one_tells_no
         assert view.products == 200
 
 
-async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: House, mall: ToyShop) -> None:
+async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: House, mall: MemoryShop) -> None:
     mall.sell(*(product(n) for n in range(10)))
     async with house.bridge(watch_interval=60.0), events(house.bus, ProductChanged) as stream:
         shop = SHOPS["mall"]
@@ -221,7 +221,7 @@ async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: Hou
         assert int(state["cursor"]) >= 11
 
 
-async def test_what_is_watched_is_looked_at_at_once(house: House, mall: ToyShop) -> None:
+async def test_what_is_watched_is_looked_at_at_once(house: House, mall: MemoryShop) -> None:
     mall.sell(*(product(n) for n in range(150)))
     async with house.bridge(changes_interval=SLOW), events(house.bus, ProductChanged) as stream:
         shop, told = SHOPS["mall"], aiter(stream)
@@ -239,7 +239,7 @@ async def test_what_is_watched_is_looked_at_at_once(house: House, mall: ToyShop)
         assert not (await changed(told)).gone
 
 
-async def test_a_webhook_is_a_hint(house: House, mall: ToyShop) -> None:
+async def test_a_webhook_is_a_hint(house: House, mall: MemoryShop) -> None:
     mall.sell(product(1), product(2))
     async with house.bridge(changes_interval=SLOW, watch_interval=0.05):
         shop = SHOPS["mall"]
@@ -270,7 +270,7 @@ async def test_a_webhook_is_a_hint(house: House, mall: ToyShop) -> None:
         assert unknown.value.fault is Fault.NOT_FOUND
 
 
-async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: ToyShop) -> None:
+async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: MemoryShop) -> None:
     """The list that is being read was made before the change."""
     mall.sell(*(product(n) for n in range(150)))
     async with house.bridge(changes_interval=SLOW):
@@ -296,7 +296,7 @@ async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: ToyShop) 
 
 
 async def test_a_shop_that_is_down_holds_up_nothing_and_comes_back(
-    house: House, mall: ToyShop, monkeypatch: pytest.MonkeyPatch
+    house: House, mall: MemoryShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mall.sell(product(1))
     async with house.bridge():
@@ -330,7 +330,30 @@ async def told_with(stream: AsyncIterable[ShopChanged], error: str) -> None:
                 return
 
 
-async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: House, mall: ToyShop) -> None:
+async def test_a_shop_that_does_not_answer_delays_neither_start_nor_stop(
+    house: House, mall: MemoryShop
+) -> None:
+    mall.sell(product(1))
+    mall.open.clear()
+    async with house.bridge(seed(without="changes"), shop_timeout=600.0):
+        view = await house.shop()
+        assert (view.products, view.reached) == (0, 0)
+        assert await house.found() == []
+    async with house.bridge(seed(without="changes"), shop_timeout=0.1):
+
+        async def late() -> bool:
+            return "did not answer within 0.1 s" in (await house.shop()).error
+
+        await until(late)
+        mall.open.set()
+
+        async def read() -> bool:
+            return (await house.shop()).products == 1
+
+        await until(read)
+
+
+async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: House, mall: MemoryShop) -> None:
     mall.sell(product(1))
     async with house.bridge(seed(), seed("farm")):
         shop = SHOPS["mall"]
@@ -350,7 +373,7 @@ async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: Hous
         assert (await house.read()).error == ""
 
 
-async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: ToyShop) -> None:
+async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: MemoryShop) -> None:
     mall.sell(product(1))
     async with house.bridge():
         first = (await house.read()).sync
@@ -368,7 +391,7 @@ async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: ToyS
 
 
 async def test_a_shop_without_more_than_a_list_is_read_again(
-    house: House, mall: ToyShop, monkeypatch: pytest.MonkeyPatch
+    house: House, mall: MemoryShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "HINTED_PASS", 0.0)
     mall.sell(product(1))
@@ -394,11 +417,34 @@ async def test_a_shop_without_more_than_a_list_is_read_again(
         assert shop.asked.keys() == {"everything"}
 
 
+async def test_a_list_that_did_not_change_was_seen_again(house: House, mall: MemoryShop) -> None:
+    mall.sell(*(product(n) for n in range(3)))
+    async with house.bridge(seed(without="fetch changes")):
+        shop = SHOPS["mall"]
+        shop.unchanged = True
+        first = (await house.read()).sync
+        for _ in range(2):
+            await call(house.bus, SyncShop(shop="mall"))
+            view = (await house.read()).sync
+            assert (view.rows, view.changed, view.gone, view.done, view.error) == (3, 0, 0, 1.0, "")
+            assert view.started > first.started
+            assert (await house.get(1)).seen == view.started
+        shop.drop("p1")
+        await call(house.bus, SyncShop(shop="mall"))
+        assert (await house.read()).sync.gone == 1
+        # An empty list is not believed, and neither is what is said of it afterwards.
+        shop.goods.clear()
+        for words in ("empty", "not taken"):
+            await call(house.bus, SyncShop(shop="mall"))
+            assert words in (await house.read()).sync.error
+        assert (await house.shop()).products == 2
+
+
 async def test_a_shop_whose_settings_are_wrong_is_told_and_the_others_work(
-    house: House, mall: ToyShop
+    house: House, mall: MemoryShop
 ) -> None:
     mall.sell(product(1))
-    wrong = ShopSeed(id="farm", kind="toy")
+    wrong = ShopSeed(id="farm", kind="memory")
     async with house.bridge(wrong, seed()):
         await house.read()
         view = await house.shop("farm")

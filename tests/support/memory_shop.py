@@ -9,28 +9,34 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 
-from commerce_bridge.model.errors import ForgedError, InvalidError, ShopError, ShopLiedError
+from commerce_bridge.model.errors import (
+    ForgedError,
+    InvalidError,
+    ShopError,
+    ShopLiedError,
+    ShopUnchangedError,
+)
 from commerce_bridge.model.product import Product
 from commerce_bridge.ports import BadRow, Batch, Capability, Hint
 
-SHOPS: dict[str, ToyShop] = {}
+SHOPS: dict[str, MemoryShop] = {}
 """The ones that were opened last, by name."""
 MINUTES_5 = 300_000_000
 
 
-def open_shop(shop: str, options: Mapping[str, str]) -> ToyShop:
+def open_shop(shop: str, options: Mapping[str, str]) -> MemoryShop:
     """As every connector has it."""
     if "secret" not in options:
-        raise InvalidError("a toy shop needs its secret", field="secret")
+        raise InvalidError("a shop in memory needs its secret", field="secret")
     without = {Capability(each) for each in options.get("without", "").split()}
-    made = ToyShop(shop, options["secret"], frozenset(Capability) - without)
+    made = MemoryShop(shop, options["secret"], frozenset(Capability) - without)
     if shop in SHOPS:  # it is the shop that goes on; what is new is who talks to it
-        made.goods, made.log = SHOPS[shop].goods, SHOPS[shop].log
+        made.goods, made.log, made.open = SHOPS[shop].goods, SHOPS[shop].log, SHOPS[shop].open
     SHOPS[shop] = made
     return made
 
 
-class ToyShop:
+class MemoryShop:
     """A `Shop`."""
 
     def __init__(self, name: str, secret: str, capabilities: frozenset[Capability]) -> None:
@@ -44,12 +50,15 @@ class ToyShop:
         """What every question is answered with."""
         self.break_after: int | None = None
         """Pieces after which a catalog breaks off."""
+        self.unchanged = False
+        """It says so where nothing changed since all was told."""
         self.piece = 100
         self.open = asyncio.Event()
         """Cleared: a catalog does not go on."""
         self.open.set()
         self.asked: Counter[str] = Counter()
         self.closed = False
+        self._told: list[Product] | None = None
         self._secret = secret.encode()
 
     # --- what happens in the shop
@@ -68,7 +77,7 @@ class ToyShop:
         """Headers and body of what it sends."""
         body = json.dumps({"event": event, "at": now, "products": keys}).encode()
         key = secret.encode() or self._secret
-        return {"x-toy-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}, body
+        return {"x-memory-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}, body
 
     # --- the port
 
@@ -79,11 +88,14 @@ class ToyShop:
             await self.open.wait()
             if self.failing is not None:
                 raise self.failing
+            if self.unchanged and goods == self._told:
+                raise ShopUnchangedError("it is as it was")
             if self.break_after is not None and number >= self.break_after:
                 raise ShopLiedError("the catalog breaks off")
             bad = self.bad if start == 0 else []
             total = len(goods) + len(self.bad)
             yield Batch(goods[start : start + self.piece], bad, total=total)
+        self._told = goods
 
     async def changes(self, cursor: str) -> AsyncIterator[Batch]:
         self.asked["changes"] += 1
@@ -102,7 +114,7 @@ class ToyShop:
 
     def hint(self, headers: Mapping[str, str], body: bytes, *, now: int) -> Hint:
         wanted = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(headers.get("x-toy-signature", "").encode(), wanted.encode()):
+        if not hmac.compare_digest(headers.get("x-memory-signature", "").encode(), wanted.encode()):
             raise ForgedError("its signature is wrong")
         said = json.loads(body)
         if abs(said["at"] - now) > MINUTES_5:
