@@ -14,7 +14,8 @@ from commerce_bridge.model.errors import ShopLiedError
 from commerce_bridge.ports import BadRow
 
 _BLANK = re.compile(r"[ \t\r\n]*")
-_INSIDE = re.compile(r'["\\]')
+# Possessive: a string of ten million escapes leaves no ten million places to go back to.
+_INSIDE = re.compile(r'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _LONGEST_SCALAR = 64
 """Signs of a number or a word."""
@@ -106,18 +107,22 @@ class _Brackets:
         if self._escaped and at < len(text):
             at += 1
             self._escaped = False
-        while found := (_INSIDE if self._quoted else _OUTSIDE).search(text, at):
-            at = found.end()
-            sign = found[0]
-            if sign == "\\":
-                self._escaped = at == len(text)
-                at += 1
-            elif sign == '"':
-                self._quoted = not self._quoted
+        while at < len(text):
+            if self._quoted:
+                inside = _INSIDE.match(text, at)
+                at = inside.end() if inside else at
+                self._escaped = text.startswith("\\", at)
+                self._quoted = not text.startswith('"', at)
             else:
-                self._depth += 1 if sign in "{[" else -1
+                outside = _OUTSIDE.search(text, at)
+                if outside is None:
+                    break
+                at = outside.start()
+                self._quoted = text[at] == '"'
+                self._depth += {"{": 1, "[": 1, '"': 0}.get(text[at], -1)
+            at += 1
             if not self._quoted and self._depth <= 0:
-                return at
+                return min(at, len(text))
         return -1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -61,10 +60,9 @@ class UrlSource:
         if version is not None and self.monotonic() - version.since > _TRUSTED_FOR:
             version = None
         with _translated(self.name):
-            async with asyncio.timeout(_CONNECT_WITHIN + self.timeout):
-                response = await self._connected().get(
-                    self._url, headers=version.headers if version else {}, max_redirects=_REDIRECTS
-                )
+            response = await self._connected().get(
+                self._url, headers=version.headers if version else {}, max_redirects=_REDIRECTS
+            )
         try:
             if response.status == 304 and version is not None:
                 raise ShopUnchangedError(f"{self.name} is as it was")
@@ -86,7 +84,10 @@ class UrlSource:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_WITHIN),
+                # Of each step: how long all of them may take is counted while they are read.
+                timeout=aiohttp.ClientTimeout(
+                    total=None, connect=min(_CONNECT_WITHIN, self.timeout), sock_read=self.timeout
+                ),
                 headers={"User-Agent": "gachi-live", "Accept": "*/*"},
             )
         return self._session
@@ -133,8 +134,7 @@ class _UrlReading:
         began = source.monotonic()
         with _translated(source.name):
             while held < CHUNK:
-                async with asyncio.timeout(source.timeout):
-                    piece = await self._response.content.read(CHUNK - held)
+                piece = await self._response.content.read(CHUNK - held)
                 if not piece:
                     break
                 pieces.append(piece)
