@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -146,7 +146,7 @@ class TestShop:
         keys = await under.put(*many(under.many))
         async with asyncio.timeout(DEADLINE):
             passing = under.shop.everything()
-            assert hasattr(passing, "aclose"), "whoever leaves must be able to say so"
+            assert isinstance(passing, AsyncGenerator), "whoever leaves must be able to say so"
             async with aclosing(passing) as batches:
                 async for batch in batches:
                     assert batch.products

@@ -111,7 +111,19 @@ class ShopUnderTest(Protocol):
 Factory = Callable[[Path], AbstractAsyncContextManager[ShopUnderTest]]
 Render = Callable[[Iterable[Item]], bytes]
 """A catalog → a feed."""
+STATUSES = {Fault.DOWN: 503, Fault.BUSY: 429, Fault.REFUSED: 403}
+"""What a web server answers, with a Retry-After of 7 seconds."""
 GARBAGE = bytes(range(255, 0, -1)) * 40
+
+
+async def break_off(request: web.Request, whole: bytes) -> web.StreamResponse:
+    """Half of an answer, and no more."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(whole))})
+    await response.prepare(request)
+    await response.write(whole[: len(whole) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return response
 
 
 def as_csv(items: Iterable[Item]) -> bytes:
@@ -258,20 +270,10 @@ class UrlFeed(_Feed):
 
     async def _made(self, request: web.Request) -> web.StreamResponse:
         await self._calm.wait()
-        match self._fault:
-            case Fault.DOWN:
-                return web.Response(status=503)
-            case Fault.BUSY:
-                return web.Response(status=429, headers={"Retry-After": "7"})
-            case Fault.REFUSED:
-                return web.Response(status=403)
-            case Fault.BROKEN_OFF:
-                response = web.StreamResponse(headers={"Content-Length": str(len(self._told) + 1000)})
-                await response.prepare(request)
-                await response.write(self._told)
-                assert request.transport is not None
-                request.transport.close()
-                return response
+        if self._fault in STATUSES:
+            return web.Response(status=STATUSES[self._fault], headers={"Retry-After": "7"})
+        if self._fault is Fault.BROKEN_OFF:
+            return await break_off(request, self._render(self._items.values()))
         tag = f'"{sha256(self._told).hexdigest()}"'
         if request.headers.get("If-None-Match") == tag:
             return web.Response(status=304)

@@ -111,6 +111,8 @@ def _stock(texts: Mapping[Field, str]) -> Stock:
         texts[Field.AVAILABILITY], name=Field.AVAILABILITY
     ):
         left = 0
+    if Field.SOLD_OUT in texts and grammar.yes(texts[Field.SOLD_OUT], name=Field.SOLD_OUT):
+        left = 0
     return Stock(left)
 
 

@@ -22,6 +22,7 @@ class Field(StrEnum):
     SALE_WINDOW = "sale_price_effective_date"
     LIST_PRICE = "list_price"
     AVAILABILITY = "availability"
+    SOLD_OUT = "sold_out"
     QUANTITY = "quantity"
     BRAND = "brand"
     CATEGORY = "product_type"
@@ -61,8 +62,9 @@ HEADINGS: dict[Field, tuple[str, ...]] = {
     Field.SALE_PRICE: ("sale_price", "할인가", "할인가(원)", "할인가격", "할인판매가"),
     Field.SALE_WINDOW: ("sale_price_effective_date", "할인기간"),
     Field.LIST_PRICE: ("list_price", "정가", "정가(원)", "소비자가", "소비자가격", "시중가"),
-    Field.AVAILABILITY: ("availability", "판매상태", "재고상태", "품절여부"),
-    Field.QUANTITY: ("quantity", "stock", "재고", "재고수량", "재고량", "수량"),
+    Field.AVAILABILITY: ("availability", "판매상태", "재고상태"),
+    Field.SOLD_OUT: ("sold_out", "품절", "품절여부"),
+    Field.QUANTITY: ("quantity", "stock", "재고", "재고수량", "재고량"),
     Field.BRAND: ("brand", "브랜드", "브랜드명"),
     Field.CATEGORY: ("product_type", "category", "카테고리", "카테고리명", "분류", "상품분류"),
     Field.SKU: ("sku", "mpn", "판매자상품코드", "자체상품코드", "관리코드", "모델번호"),

@@ -17,32 +17,17 @@ _WON = re.compile(
 _COUNT = re.compile(rf"(-?{_WHOLE})(?:\.0)?\s*개?")
 _BUYABLE = {
     "instock": True, "preorder": True, "backorder": True, "limitedavailability": True,
-    "판매중": True, "판매": True, "정상": True, "재고있음": True, "예약판매": True, "n": True,
+    "판매중": True, "판매": True, "정상": True, "재고있음": True, "예약판매": True,
     "outofstock": False, "soldout": False, "품절": False, "일시품절": False, "판매중지": False, "판매종료": False,
-    "재고없음": False, "y": False,
+    "재고없음": False,
 }  # fmt: skip
-"""`availability`; Y and N are answers to 품절여부."""
+"""What an `availability` says."""
 _YES = frozenset(
-    {"y", "yes", "o", "1", "true", "예", "네", "가능", "사용", "사용가능", "적용", "무료", "있음"}
+    {"y", "yes", "o", "1", "t", "true", "예", "네", "가능", "사용", "사용가능", "적용", "무료", "있음"}
 )
 _NO = frozenset(
-    {
-        "n",
-        "no",
-        "x",
-        "0",
-        "false",
-        "아니오",
-        "아니요",
-        "불가",
-        "미사용",
-        "사용불가",
-        "미적용",
-        "유료",
-        "없음",
-        "-",
-    }
-)
+    {"n", "no", "x", "0", "f", "false", "-", "아니오", "아니요", "불가", "미사용", "사용불가", "미적용", "유료", "없음"}
+)  # fmt: skip
 _SEOUL = timezone(timedelta(hours=9))
 
 
