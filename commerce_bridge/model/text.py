@@ -32,7 +32,7 @@ def plain(text: str) -> str:
         text = _TAG.sub(" ", _BREAKS.sub("\n", _HIDDEN.sub(" ", text)))
     if "&" in text:
         text = html.unescape(text)
-    text = _CONTROL.sub(" ", unicodedata.normalize("NFC", text).translate(_UNSEEN))
+    text = _CONTROL.sub(" ", unicodedata.normalize("NFC", text.translate(_UNSEEN)))
     lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
     return "\n".join(line for line in lines if line)
 

@@ -92,6 +92,7 @@ class TableReader:
         self._held: list[str] = []
         """Its lines so far; none any more once it is too long."""
         self._size = 0
+        self._key_of_long = ""
 
     def feed(self, data: bytes) -> Iterator[Row | BadRow]:
         """As `Reader.feed`."""
@@ -127,14 +128,19 @@ class TableReader:
         except _QuoteError:
             yield from self._broken()
             return
-        if whole:
-            cells, size = self._row.cells, self._size - 1
-            self._row, self._size = None, 0
-            self._held.clear()
-            yield from self._cells(cells, size, last=last)
-        elif self._size > LONGEST_ROW:
+        if self._size > LONGEST_ROW:
+            self._key_of_long = self._key_of_long or self._key(self._row.cells)
             self._held.clear()
             self._row.forget()
+        if whole:
+            cells, size, key = self._row.cells, self._size - 1, self._key_of_long
+            self._row, self._size, self._key_of_long = None, 0, ""
+            self._held.clear()
+            if size > LONGEST_ROW:
+                self._number += 1
+                yield BadRow(self._number, "", TOO_LONG, key)
+            else:
+                yield from self._cells(cells, size, last=last)
 
     def _broken(self) -> Iterator[BadRow | Row]:
         """What follows the line at fault may be rows of their own, which a quote swallowed: each is read by itself."""
@@ -164,7 +170,7 @@ class TableReader:
         return BadRow(self._number, "", _BROKEN, self._key(line.split(self._delimiter)))
 
     def _key(self, cells: Sequence[str]) -> str:
-        place = dict(self._columns)[Field.KEY]
+        place = dict(self._columns).get(Field.KEY, 0)
         return cells[place].strip()[:200] if place < len(cells) else ""
 
     def _cells(self, cells: list[str], size: int, *, last: bool = False) -> Iterator[Row | BadRow]:
@@ -174,17 +180,12 @@ class TableReader:
             return
         self._number += 1
         if len(cells) != len(self._header):
-            written = len(cells)
-            while written > len(self._header) and not cells[written - 1].strip():
-                written -= 1
-            if written < len(self._header) and not any(cell.strip() for cell in cells):
-                return
-            if written != len(self._header):
-                if last and written < len(self._header):
+            if any(cell.strip() for cell in cells):
+                if last and len(cells) < len(self._header):
                     raise ShopLiedError(f"the feed breaks off within row {self._number}")
-                reason = f"{written} cells under {len(self._header)} headings"
+                reason = f"{len(cells)} cells under {len(self._header)} headings"
                 yield BadRow(self._number, "", reason, self._key(cells))
-                return
+            return
         if size > LONGEST_ROW:
             yield BadRow(self._number, "", TOO_LONG, self._key(cells))
             return
