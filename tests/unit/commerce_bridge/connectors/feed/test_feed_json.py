@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commerce_bridge.connectors.feed.json_rows import JsonArrayReader, JsonLinesReader
@@ -47,6 +47,7 @@ def test_an_array_is_read_in_any_pieces(
             assert {str(name) for name in each.names.values()} <= value.keys()
 
 
+@settings(max_examples=40)
 @given(st.lists(OBJECT, min_size=1, max_size=6), st.integers(1, 30))
 def test_lines_are_read_as_the_array_is(values: list[Any], size: int) -> None:
     lines = "\n".join(json.dumps(each) for each in values).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from commerce_bridge.connectors.feed import open_shop
 from commerce_bridge.connectors.feed.sources import CHUNK
 from commerce_bridge.model.errors import InvalidError, ShopDownError, ShopLiedError, ShopRefusedError
-from commerce_bridge.ports import BadRow, Batch, Capability, Shop
+from commerce_bridge.ports import Batch, Capability, Shop
 
 HEAD = "id,title,link,price,quantity\n"
 
@@ -78,7 +79,7 @@ async def test_batches_of_200_with_progress(tmp_path: Path) -> None:
 async def test_one_of_a_hundred_rows_broken_is_told_exactly(tmp_path: Path) -> None:
     count = 5000
     rows = lines(count).splitlines()
-    kinds = {
+    kinds: dict[int, tuple[str, Callable[[int], str]]] = {
         0: ("price", lambda n: f"{n},사과,http://a/{n},12.9,1"),
         1: ("", lambda n: f"{n},사과,http://a/{n}"),
         2: ("link", lambda n: f"{n},사과,javascript:x,1000,1"),
@@ -122,8 +123,7 @@ async def test_what_it_cannot_do_it_says(tmp_path: Path) -> None:
 
 
 async def test_the_loop_goes_on_while_a_feed_is_parsed(tmp_path: Path) -> None:
-    (tmp_path / "big").mkdir()
-    shop = shop_of(tmp_path / "big", lines(3000))
+    shop = shop_of(tmp_path, lines(3000))
     ticks = 0
 
     async def tick() -> None:
@@ -208,4 +208,3 @@ async def test_every_format_is_told_by_its_beginning(tmp_path: Path) -> None:
             assert batch.bad == []
     with pytest.raises(ShopLiedError):
         await batches(shop_of(tmp_path, xml, format="json"))
-    assert BadRow(1, "", "x").key == ""
