@@ -3,7 +3,7 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from commerce_bridge.links.destinations import OURS, Attribution, destination
@@ -39,8 +39,7 @@ def test_no_link_leads_elsewhere(scheme: str, host: str, tail: str, attribution:
         checked_url(url, name="url")
         there = destination(url, attribution)
     except InvalidError:
-        assume(False)
-        return
+        reject()
     was, now = urlsplit(url), urlsplit(there)
     assert there.isascii()
     assert there.isprintable()
