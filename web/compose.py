@@ -38,6 +38,8 @@ from web.links import ANSWER_SECONDS as LINK_SECONDS
 from web.links import Go, LinkFigures, Links
 from web.metrics import WebMetrics
 from web.pages import STATIC, Pages
+from web.pictures import ANSWER_SECONDS as PICTURE_SECONDS
+from web.pictures import ProductPictures
 from web.playback.board import Board
 from web.playback.demand import Demand
 from web.playback.hls import HlsPages, Sender
@@ -171,6 +173,7 @@ class Web:
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
         self._announcer = Announcer(ports.bus)
         self.links = Links(asking(ports.bus, LINK_SECONDS), clock)
+        self._pictures = ProductPictures(asking(ports.bus, PICTURE_SECONDS))
         self._go = Go(self.links, self._announcer, LinkFigures(self._announcer, ports.registry))
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors, http=ports.http)
         services = Services(
@@ -205,6 +208,7 @@ class Web:
         ).add_to(app)
         self._whip.add_to(app)
         self._go.add_to(app)
+        self._pictures.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
         refuse_other_methods(app)
@@ -227,6 +231,7 @@ class Web:
     async def close(self) -> None:
         """End fetches and connections to origins."""
         await self.links.close()
+        await self._pictures.close()
         await self._posters.close()
         await self._storyboards.close()
         await self._replays.close()
