@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from commerce_bridge.contracts.links import GetLinkKeys, LinkClicked
@@ -28,6 +28,7 @@ from runtime import ids, logs
 from runtime.bus.announcer import Announcer
 from runtime.bus.contract import CommandError, Fault
 from runtime.cache import BytesCache, Flights, TooManyFlightsError
+from runtime.figures import counter
 from web.pages import friendly
 from web.ports import Ask
 from web.problems import catalogue
@@ -84,17 +85,15 @@ class LinkFigures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The values of now."""
-        requests = CounterMetricFamily(
-            "gachi_link_requests",
+        yield counter(
+            "gachi_link_requests_total",
             "Requests for purchase links: of persons and programs that were led on; refused tokens; products that are "
             "missing; and those for which the bridge was away.",
-            labels=["result"],
+            {(result,): count for result, count in self.results.items()},
+            "result",
         )
-        for result, count in self.results.items():
-            requests.add_metric([result], count)
-        yield requests
-        yield CounterMetricFamily(
-            "gachi_link_clicks_dropped", "Clicks that nobody was told.", value=self._announcer.dropped
+        yield counter(
+            "gachi_link_clicks_dropped_total", "Clicks that nobody was told.", self._announcer.dropped
         )
 
 

@@ -57,6 +57,19 @@ def catalog_source(store: CatalogStore, private: Callable[[str], bool]) -> FindS
     return find
 
 
+@dataclass(slots=True)
+class PictureFigures:
+    """Counts since the start, for metrics."""
+
+    kept: int = 0
+    """Answered from the disk."""
+    made: int = 0
+    failed: int = 0
+    """The shop gave none that can be shown."""
+    refused: int = 0
+    """Too many were being made."""
+
+
 class Pictures:
     """The handler. Close it at the end."""
 
@@ -79,6 +92,7 @@ class Pictures:
         self._fetching = asyncio.Semaphore(MOST_FETCHED)
         self._failed: OrderedDict[str, float] = OrderedDict()
         """By name: until when it is not asked for again."""
+        self.figures = PictureFigures()
 
     def handlers(self) -> dict[type[Command[Any]], Handler]:
         """What the bridge process answers about pictures."""
@@ -92,6 +106,7 @@ class Pictures:
                 raise CommandError(Fault.NOT_FOUND, "there is no such picture")
             jpeg = await self._picture(f"{command.product}-{command.hash}", source)
         except TooManyFlightsError as error:
+            self.figures.refused += 1
             raise CommandError(Fault.UNAVAILABLE, f"{MOST_WANTED} pictures are being made already") from error
         except ShopError as error:
             raise CommandError(Fault.NOT_FOUND, f"the shop gives no picture: {error}") from error
@@ -106,6 +121,7 @@ class Pictures:
     async def _picture(self, name: str, source: Source) -> bytes:
         kept = await self._kept(name)
         if kept is not None:
+            self.figures.kept += 1
             return kept
         until = self._failed.get(name)
         if until is not None:
@@ -121,10 +137,12 @@ class Pictures:
                 jpeg = await self._shrinker.shrink(fetched)
         except ShopError as error:
             log.info("a product has no picture to show", picture=name, error=str(error))
+            self.figures.failed += 1
             self._failed[name] = self._clock() + FAILED_SECONDS
             while len(self._failed) > MOST_FAILED:
                 self._failed.popitem(last=False)
             raise
+        self.figures.made += 1
         try:
             await asyncio.to_thread(self._store.put, name, jpeg)
         except StoreError as error:

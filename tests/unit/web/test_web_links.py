@@ -282,3 +282,34 @@ async def test_clicks_that_nobody_hears_are_counted(shop: Shop) -> None:
     announcer: Announcer = shop.site.web._announcer
     announcer.dropped = 3
     assert shop.site.metric("gachi_link_clicks_dropped_total") == 3
+
+
+# --- for people who put them elsewhere
+
+
+async def test_hosts_get_links_for_every_place(shop: Shop) -> None:
+    live = shop.site
+    await live.ask("POST", "/api/v1/channels", json={"id": "main"}, status=201)
+    show = await live.ask("POST", "/api/v1/shows", json={"title": "빵", "channel": "main"}, status=201)
+    sold = shop.bridge.put(product("7"))
+    path = f"/api/v1/shows/{show['id']}/links/{sold.id}"
+    found = await live.ask("GET", f"{path}?origin=partner-7", status=200)
+    assert [item["origin"] for item in found["items"]] == [
+        "page",
+        "embed",
+        "replay",
+        "youtube",
+        "qr",
+        "partner-7",
+    ]
+    for item in found["items"]:
+        assert item["url"].startswith(f"{live.url}/go/")
+        status, response, _ = await shop.go(item["url"].removeprefix(live.url))
+        assert status == 302
+        told = parse_qs(urlsplit(response.headers["Location"]).query)
+        assert (told["lc_ch"], told["lc_show"]) == ([item["origin"]], [show["id"]])
+    assert len((await live.ask("GET", f"{path}?origin=qr", status=200))["items"]) == 5
+    await live.ask("GET", f"{path}?origin=No", status=422)
+    await live.ask("GET", f"/api/v1/shows/{show['id']}/links/nothing", status=404)
+    await live.ask("GET", f"/api/v1/shows/nothing/links/{sold.id}", status=404)
+    await live.ask("GET", path, token=None, status=401)
