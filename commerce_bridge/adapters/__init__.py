@@ -1,1 +1,1 @@
-"""The ports of the bridge on real databases, files and networks; met where things are composed."""
+"""Adapters of the bridge: the database."""
