@@ -33,6 +33,7 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens, wall_micros
 from web.connections import Connections
 from web.health import GatherMetrics, Health
+from web.hooks import Hooks
 from web.https import HANDSHAKE_SECONDS, Https
 from web.links import ANSWER_SECONDS as LINK_SECONDS
 from web.links import Go, LinkFigures, Links
@@ -175,6 +176,7 @@ class Web:
         self.links = Links(asking(ports.bus, LINK_SECONDS), clock)
         self._pictures = ProductPictures(asking(ports.bus, PICTURE_SECONDS))
         self._go = Go(self.links, self._announcer, LinkFigures(self._announcer, ports.registry))
+        self._hooks = Hooks(ask, ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors, http=ports.http)
         services = Services(
             ask=ask,
@@ -209,6 +211,7 @@ class Web:
         self._whip.add_to(app)
         self._go.add_to(app)
         self._pictures.add_to(app)
+        self._hooks.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
         refuse_other_methods(app)

@@ -8,6 +8,7 @@ from web.api import (
     feeds,
     isos,
     links,
+    products,
     qoe,
     recordings,
     session,
@@ -15,6 +16,7 @@ from web.api import (
     tokens,
     users,
     wire,
+    wire_commerce,
     wire_isos,
     wire_links,
 )
@@ -118,6 +120,15 @@ ROUTES: tuple[Route, ...] = (
           response=wire.Capacity),
     Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
           response=wire.Storage),
+    # --- products and shops
+    Route("GET", "/products", None, "Find products", products.list_products, "products",
+          query=wire_commerce.ProductQuery, response=wire_commerce.ProductPage, problems=(catalogue.INVALID,),
+          note="Every word must occur in title, brand, category or SKU. Best match first, else by title."),
+    Route("GET", "/products/{product}", None, "Get a product", products.get_product, "products",
+          response=wire_commerce.Product, note="Also one that its shop no longer offers."),
+    Route("GET", "/shops", STAFF, "List connected shops", products.list_shops, "products", response=wire_commerce.ShopPage),
+    Route("POST", "/shops/{shop}/sync", STAFF, "Read a shop's whole catalog now", products.sync_shop, "products",
+          response=wire_commerce.Shop, problems=_STATE, note="Idempotent: the pass that runs is told."),
     # --- users
     Route("GET", "/users", ADMIN, "List users", users.list_users, "users",
           query=wire.PageQuery, response=accounts.UserPage),
