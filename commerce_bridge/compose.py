@@ -127,10 +127,12 @@ async def run(
     *,
     settings: BridgeSettings,
     clock: Clock,
+    beside: Mapping[type[Command[Any]], Handler],
     ready: Callable[[], None],
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
-    """Be the bridge until `stopping` returns. Raises what a part failed with: then the process ends and is restarted.
+    """Be the bridge until `stopping` returns, and answer the commands `beside` products' too. Raises what a part failed with: then
+    the process ends and is restarted.
 
     It is ready before any shop was asked anything: what was told before is there, with its age.
     """
@@ -158,7 +160,7 @@ async def run(
     read = figures(shops, desk, watched, announcer, clock)
     async with asyncio.TaskGroup() as tasks:
         telling = tasks.create_task(announcer.run(), name="bridge announcer")
-        async with serve(bus, handlers(desk)), serve_metrics(bus, "bridge"):
+        async with serve(bus, {**handlers(desk), **beside}), serve_metrics(bus, "bridge"):
             with telling_figures(read):
                 aside = [
                     tasks.create_task(finder.run(), name="bridge finder"),

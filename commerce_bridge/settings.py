@@ -20,6 +20,10 @@ class ShopSeed(BaseModel):
     )
     kind: str = Field(description="Which connector: `feed` or `vendure`.")
     name: str = Field(default="", max_length=120, description="What people call it; empty: its id.")
+    private: bool = Field(
+        default=False,
+        description="Its pictures may lie within our own network, as those of a demo's shop do.",
+    )
     options: dict[str, SecretStr] = Field(
         default_factory=dict, description="What its kind needs: addresses, keys. Never shown."
     )

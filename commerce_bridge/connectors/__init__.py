@@ -1,6 +1,5 @@
-"""One package for each kind of shop; each exposes `open_shop(shop, options)`. How to write one: docs/connectors.md.
-
-One is imported when a shop of its kind is opened: no process pays for the others.
+"""The kinds of shops that can be connected. One is imported when a shop of its kind is opened: no process pays for the others.
+How to write one: docs/connectors.md.
 """
 
 from __future__ import annotations

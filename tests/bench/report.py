@@ -40,6 +40,8 @@ ORDER = (
     "catalog-import",
     "catalog-unchanged",
     "catalog-search",
+    "go-throughput",
+    "go-cpu",
     "kill-back",
     "kill-lost",
 )

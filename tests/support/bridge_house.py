@@ -26,7 +26,7 @@ from runtime.bus.local import LocalBus
 from runtime.clock import SystemClock
 from runtime.database import Database
 from tests.support.goods import product
-from tests.support.memory_shop import MemoryShop
+from tests.support.toy_shop import ToyShop
 
 DEADLINE = 15.0
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class House:
                 settings=BridgeSettings(
                     shops=[] if none else list(seeds or (seed(),)), **(intervals | settings)
                 ),
+                beside={},
                 clock=SystemClock(),
                 ready=ready.set,
                 stopping=stopping,
@@ -89,7 +90,7 @@ class House:
     async def get(self, number: int, shop: str = "mall") -> ProductView:
         return (await call(self.bus, GetProducts(ids=[product(number, shop=shop).id]))).products[0]
 
-    async def hear(self, shop: MemoryShop, event: str, *keys: str, secret: str = "") -> Heard:
+    async def hear(self, shop: ToyShop, event: str, *keys: str, secret: str = "") -> Heard:
         headers, body = shop.webhook(event, *keys, now=time.time_ns() // 1000, secret=secret)
         return await call(
             self.bus, HearWebhook(shop=shop.name, headers=headers, body=base64.b64encode(body).decode())
@@ -105,5 +106,5 @@ async def until(look: Callable[[], Awaitable[T | None]]) -> T:
 
 def seed(name: str = "mall", without: str = "") -> ShopSeed:
     return ShopSeed.model_validate(
-        {"id": name, "kind": "memory", "name": "장터", "options": {"secret": "s", "without": without}}
+        {"id": name, "kind": "toy", "name": "장터", "options": {"secret": "s", "without": without}}
     )

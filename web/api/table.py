@@ -7,6 +7,7 @@ from web.api import (
     channels,
     feeds,
     isos,
+    links,
     products,
     qoe,
     recordings,
@@ -17,6 +18,7 @@ from web.api import (
     wire,
     wire_commerce,
     wire_isos,
+    wire_links,
 )
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
@@ -98,6 +100,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_SHOW}/log", HOST, "Read a show's log", shows.read_show_log, "shows",
           query=wire.LogQuery, response=wire.LogEntry, media="application/x-ndjson",
           note="One JSON object a line, in order of `seq`."),
+    Route("GET", f"{_SHOW}/links/{{product}}", HOST, "List purchase links of a product", links.list_purchase_links, "shows",
+          query=wire_links.LinkQuery, response=wire_links.PurchaseLinkPage, problems=(catalogue.INVALID,),
+          note="For below a video, in a message, on paper. They do not expire, and clicks on them count for the show."),
     Route("POST", f"{_SHOW}/export", HOST, "Make an MP4 of an ended show", shows.export_show, "shows",
           response=wire.Job, status=202, problems=_STATE, note="Idempotent: the job that exists is returned."),
     Route("GET", f"{_SHOW}/export.mp4", HOST, "Download a show's MP4", shows.download_export, "shows",

@@ -175,6 +175,16 @@ NOT_FOUND = _kind(
         "Check the address. It may have been deleted, or not have begun yet.",
     ),
 )
+NO_LINK = _kind(
+    "no-link",
+    404,
+    ("지금은 살 수 없는 상품입니다", "This cannot be bought now"),
+    ("이 링크로 살 수 있는 상품이 없습니다.", "This link leads to nothing that is sold."),
+    (
+        "주소가 잘리지 않았는지 살펴보세요. 방송 화면의 상품 목록에서 다시 누르면 지금 살 수 있는 상품이 나옵니다.",
+        "See that the address is not cut short. The list of products beside the show tells what can be bought now.",
+    ),
+)
 METHOD = _kind(
     "method-not-allowed",
     405,
@@ -391,6 +401,7 @@ KINDS: dict[str, Kind] = {
         TRIES,
         CROSS_SITE,
         NOT_FOUND,
+        NO_LINK,
         METHOD,
         CONFLICT,
         CAPACITY,

@@ -30,17 +30,17 @@ from runtime.database import Database
 from runtime.migrations import upgrade
 from tests.support.bridge_house import DEADLINE, House, seed, until
 from tests.support.goods import product
-from tests.support.memory_shop import SHOPS, MemoryShop
+from tests.support.toy_shop import SHOPS, ToyShop
 
 SLOW = 1000.0
 
 
 @pytest.fixture
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setitem(KINDS, "memory", "tests.support.memory_shop")
+    monkeypatch.setitem(KINDS, "toy", "tests.support.toy_shop")
     SHOPS.clear()
     for name in ("mall", "farm"):
-        SHOPS[name] = MemoryShop(name, "s", frozenset())  # its goods are there before anybody connects
+        SHOPS[name] = ToyShop(name, "s", frozenset())  # its goods are there before anybody connects
     async with Database(f"sqlite:///{tmp_path / 'bridge.db'}") as database:
         await upgrade(database, [BRANCH])
         made = House(database)
@@ -49,7 +49,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.fixture
-def mall(house: House) -> MemoryShop:
+def mall(house: House) -> ToyShop:
     return SHOPS["mall"]
 
 
@@ -58,11 +58,11 @@ async def changed(stream: AsyncIterator[ProductChanged]) -> ProductView:
         return (await anext(stream)).product
 
 
-async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall: MemoryShop) -> None:
+async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall: ToyShop) -> None:
     mall.sell(*(product(n, f"빵 {n}") for n in range(250)), product(900, "청송 사과"))
     async with house.bridge(seed()):
         view = await house.read()
-        assert (view.products, view.error, view.kind, view.name) == (251, "", "memory", "장터")
+        assert (view.products, view.error, view.kind, view.name) == (251, "", "toy", "장터")
         assert (view.sync.changed, view.sync.gone, view.sync.done) == (251, 0, 1.0)
         assert view.reached >= view.sync.started > 0
         assert await house.found("ㅅㄱ") == ["청송 사과"]
@@ -77,7 +77,7 @@ async def test_a_catalog_is_read_at_the_first_start_and_found(house: House, mall
         assert (refused.value.fault, refused.value.field) == (Fault.INVALID, "cursor")
 
 
-async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mall: MemoryShop) -> None:
+async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mall: ToyShop) -> None:
     mall.sell(product(1))
     async with house.bridge():
         shop = SHOPS["mall"]
@@ -90,7 +90,7 @@ async def test_bad_rows_are_counted_and_the_first_hundred_told(house: House, mal
 
 
 async def test_what_a_whole_pass_does_not_tell_is_gone_and_a_broken_one_tells_nothing(
-    house: House, mall: MemoryShop
+    house: House, mall: ToyShop
 ) -> None:
     mall.sell(*(product(n) for n in range(250)))
     async with house.bridge(changes_interval=SLOW):
@@ -116,7 +116,7 @@ async def test_what_a_whole_pass_does_not_tell_is_gone_and_a_broken_one_tells_no
         assert view.products == 200
 
 
-async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: House, mall: MemoryShop) -> None:
+async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: House, mall: ToyShop) -> None:
     mall.sell(*(product(n) for n in range(10)))
     async with house.bridge(watch_interval=60.0), events(house.bus, ProductChanged) as stream:
         shop = SHOPS["mall"]
@@ -132,7 +132,7 @@ async def test_changes_are_asked_for_and_only_what_is_watched_is_told(house: Hou
         assert int(state["cursor"]) >= 11
 
 
-async def test_what_is_watched_is_looked_at_at_once(house: House, mall: MemoryShop) -> None:
+async def test_what_is_watched_is_looked_at_at_once(house: House, mall: ToyShop) -> None:
     mall.sell(*(product(n) for n in range(150)))
     async with house.bridge(changes_interval=SLOW), events(house.bus, ProductChanged) as stream:
         shop, told = SHOPS["mall"], aiter(stream)
@@ -150,7 +150,7 @@ async def test_what_is_watched_is_looked_at_at_once(house: House, mall: MemorySh
         assert not (await changed(told)).gone
 
 
-async def test_a_webhook_is_a_hint(house: House, mall: MemoryShop) -> None:
+async def test_a_webhook_is_a_hint(house: House, mall: ToyShop) -> None:
     mall.sell(product(1), product(2))
     async with house.bridge(changes_interval=SLOW, watch_interval=0.05):
         shop = SHOPS["mall"]
@@ -181,7 +181,7 @@ async def test_a_webhook_is_a_hint(house: House, mall: MemoryShop) -> None:
         assert unknown.value.fault is Fault.NOT_FOUND
 
 
-async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: MemoryShop) -> None:
+async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: ToyShop) -> None:
     """The list that is being read was made before the change."""
     mall.sell(*(product(n) for n in range(150)))
     async with house.bridge(changes_interval=SLOW):
@@ -207,7 +207,7 @@ async def test_a_hint_overtakes_the_pass_that_runs(house: House, mall: MemorySho
 
 
 async def test_a_shop_that_is_down_holds_up_nothing_and_comes_back(
-    house: House, mall: MemoryShop, monkeypatch: pytest.MonkeyPatch
+    house: House, mall: ToyShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mall.sell(product(1))
     async with house.bridge():
@@ -241,9 +241,7 @@ async def told_with(stream: AsyncIterable[ShopChanged], error: str) -> None:
                 return
 
 
-async def test_a_shop_that_does_not_answer_delays_neither_start_nor_stop(
-    house: House, mall: MemoryShop
-) -> None:
+async def test_a_shop_that_does_not_answer_delays_neither_start_nor_stop(house: House, mall: ToyShop) -> None:
     mall.sell(product(1))
     mall.open.clear()
     async with house.bridge(seed(without="changes"), shop_timeout=600.0):
@@ -264,7 +262,7 @@ async def test_a_shop_that_does_not_answer_delays_neither_start_nor_stop(
         await until(read)
 
 
-async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: House, mall: MemoryShop) -> None:
+async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: House, mall: ToyShop) -> None:
     mall.sell(product(1))
     async with house.bridge(seed(), seed("farm")):
         shop = SHOPS["mall"]
@@ -284,7 +282,7 @@ async def test_a_shop_that_refuses_is_left_alone_until_somebody_asks(house: Hous
         assert (await house.read()).error == ""
 
 
-async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: MemoryShop) -> None:
+async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: ToyShop) -> None:
     mall.sell(product(1))
     async with house.bridge():
         first = (await house.read()).sync
@@ -302,7 +300,7 @@ async def test_a_start_goes_on_where_the_last_one_ended(house: House, mall: Memo
 
 
 async def test_a_shop_without_more_than_a_list_is_read_again(
-    house: House, mall: MemoryShop, monkeypatch: pytest.MonkeyPatch
+    house: House, mall: ToyShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "HINTED_PASS", 0.0)
     mall.sell(product(1))
@@ -328,7 +326,7 @@ async def test_a_shop_without_more_than_a_list_is_read_again(
         assert shop.asked.keys() == {"everything"}
 
 
-async def test_a_list_that_did_not_change_was_seen_again(house: House, mall: MemoryShop) -> None:
+async def test_a_list_that_did_not_change_was_seen_again(house: House, mall: ToyShop) -> None:
     mall.sell(*(product(n) for n in range(3)))
     async with house.bridge(seed(without="fetch changes")):
         shop = SHOPS["mall"]
@@ -352,10 +350,10 @@ async def test_a_list_that_did_not_change_was_seen_again(house: House, mall: Mem
 
 
 async def test_a_shop_whose_settings_are_wrong_is_told_and_the_others_work(
-    house: House, mall: MemoryShop
+    house: House, mall: ToyShop
 ) -> None:
     mall.sell(product(1))
-    wrong = ShopSeed(id="farm", kind="memory")
+    wrong = ShopSeed(id="farm", kind="toy")
     async with house.bridge(wrong, seed()):
         await house.read()
         view = await house.shop("farm")

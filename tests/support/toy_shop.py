@@ -19,24 +19,24 @@ from commerce_bridge.model.errors import (
 from commerce_bridge.model.product import Product
 from commerce_bridge.ports import BadRow, Batch, Capability, Hint
 
-SHOPS: dict[str, MemoryShop] = {}
+SHOPS: dict[str, ToyShop] = {}
 """The ones that were opened last, by name."""
 MINUTES_5 = 300_000_000
 
 
-def open_shop(shop: str, options: Mapping[str, str]) -> MemoryShop:
+def open_shop(shop: str, options: Mapping[str, str]) -> ToyShop:
     """As every connector has it."""
     if "secret" not in options:
-        raise InvalidError("a shop in memory needs its secret", field="secret")
+        raise InvalidError("a toy shop needs its secret", field="secret")
     without = {Capability(each) for each in options.get("without", "").split()}
-    made = MemoryShop(shop, options["secret"], frozenset(Capability) - without)
+    made = ToyShop(shop, options["secret"], frozenset(Capability) - without)
     if shop in SHOPS:  # it is the shop that goes on; what is new is who talks to it
         made.goods, made.log, made.open = SHOPS[shop].goods, SHOPS[shop].log, SHOPS[shop].open
     SHOPS[shop] = made
     return made
 
 
-class MemoryShop:
+class ToyShop:
     """A `Shop`."""
 
     def __init__(self, name: str, secret: str, capabilities: frozenset[Capability]) -> None:
@@ -77,7 +77,7 @@ class MemoryShop:
         """Headers and body of what it sends."""
         body = json.dumps({"event": event, "at": now, "products": keys}).encode()
         key = secret.encode() or self._secret
-        return {"x-memory-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}, body
+        return {"x-toy-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}, body
 
     # --- the port
 
@@ -114,7 +114,7 @@ class MemoryShop:
 
     def hint(self, headers: Mapping[str, str], body: bytes, *, now: int) -> Hint:
         wanted = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(headers.get("x-memory-signature", "").encode(), wanted.encode()):
+        if not hmac.compare_digest(headers.get("x-toy-signature", "").encode(), wanted.encode()):
             raise ForgedError("its signature is wrong")
         said = json.loads(body)
         if abs(said["at"] - now) > MINUTES_5:
