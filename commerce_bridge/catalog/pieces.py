@@ -32,13 +32,13 @@ class Entry:
     title: str
     """Normal."""
     rest: str
-    """Normal; what else it is found by."""
+    """Normal words with tabs between them: what else it is found by. A word behind a blank is one of the title."""
 
     @classmethod
     def of(cls, product: str, shop: str, told: str) -> Entry:
         """Of a line as `lines.told_of` makes it."""
         title, _, rest = told.partition("\t")
-        return cls(product, shop, normal(title), normal(rest))
+        return cls(product, shop, normal(title), normal(rest).replace(" ", "\t"))
 
     @property
     def key(self) -> Key:
