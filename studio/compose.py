@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from commerce_bridge.contracts.links import LinkClicked
 from media.contracts.channels import WorkerStarted
 from runtime import ids, logs
 from runtime.bus.announcer import Announcer
@@ -23,6 +24,7 @@ from studio.settings import StudioSettings
 from studio.showlog.journals import Journals
 from studio.showlog.programme import ProgrammeTimes
 from studio.showlog.witness import WATCHED
+from studio.shows.clicks import Clicks
 from studio.shows.media import MediaDesk
 from studio.shows.newsroom import Newsroom
 from studio.shows.service import ShowService
@@ -133,12 +135,18 @@ async def run(
     announcer = Announcer(bus)
     times = ProgrammeTimes()
     newsroom = Newsroom(times)
+    clicks = Clicks(newsroom, times)
     media = MediaDesk(bus, times, now=clock.wall, timeout=settings.media_timeout)
 
     def written(show: str, entry: LogEntry) -> None:
         announcer.tell(LogAppended(show=show, entry=entry))
 
-    async with events(bus, *WATCHED, size=1024) as stream, asyncio.TaskGroup() as tasks:
+    async with (
+        events(bus, *WATCHED, size=1024) as stream,
+        # Apart: a storm of clicks must not push the media's news out of a queue.
+        events(bus, LinkClicked, size=1024) as clicked,
+        asyncio.TaskGroup() as tasks,
+    ):
         journals = Journals(
             log_store, tasks, written=written, clock=clock.monotonic, buffer_bytes=settings.log_buffer
         )
@@ -154,10 +162,15 @@ async def run(
         )
         upkeep = _Upkeep(service, newsroom, media, clock=clock, interval=settings.upkeep_interval)
         telling = tasks.create_task(announcer.run(), name="studio announcer")
-        async with serve(bus, handlers(service)), watch(journals, announcer), serve_metrics(bus, "studio"):
+        async with (
+            serve(bus, handlers(service)),
+            watch(journals, announcer, clicks),
+            serve_metrics(bus, "studio"),
+        ):
             aside = [
                 tasks.create_task(upkeep.listen(stream), name="studio events"),
                 tasks.create_task(upkeep.run(stream), name="studio upkeep"),
+                tasks.create_task(clicks.listen(clicked), name="studio clicks"),
             ]
             ready()
             await stopping()

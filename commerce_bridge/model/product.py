@@ -185,8 +185,8 @@ def checked_variant(variant: Variant) -> Variant:
     return Variant(
         key=_checked_key(variant.key, "variant"),
         price=price,
-        sku=one_line(variant.sku, KEY_LIMIT),
-        title=one_line(variant.title, TITLE_LIMIT),
+        sku=one_line(plain(variant.sku), KEY_LIMIT),
+        title=one_line(plain(variant.title), TITLE_LIMIT),
         list_price=variant.list_price if price < variant.list_price <= MOST_WON else 0,
         stock=Stock(
             None if stock.on_hand is None else max(0, stock.on_hand),

@@ -109,7 +109,8 @@ class LogEntry(Value):
     """Programme time, microseconds."""
     type: str
     """Dotted: `show.started`, `show.renamed`, `show.stopped`, `feed.<phase>` (`feed.live`, `feed.lost`, …), `picture`,
-    `program`, `worker.started`, `worker.lost`, `tape.gap`, `tape.trouble`, `mark`, `studio.restarted`, `log.lost`."""
+    `program`, `worker.started`, `worker.lost`, `tape.gap`, `tape.trouble`, `mark`, `click`, `studio.restarted`,
+    `log.lost`."""
     data: dict[str, Any] = Field(default_factory=dict)
 
 

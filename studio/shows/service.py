@@ -163,7 +163,7 @@ class ShowService:
                 "epoch": channel.epoch,
             }
         journal.note("show.started", at=self._now(), time=show.started, data=data)
-        self._newsroom.on_air(show.channel, journal)
+        self._newsroom.on_air(show.channel, journal, since=show.started)
 
     async def _settled(self, show: Show, cause: str) -> Show:
         """The draft with no start pending: what an earlier one may have left running is taken back first."""
@@ -297,7 +297,7 @@ class ShowService:
             if journal.last is not None and journal.last.type == "show.stopped":
                 await self._end(show, ended=journal.last.time, cause="")
                 return
-            self._newsroom.on_air(show.channel, journal)
+            self._newsroom.on_air(show.channel, journal, since=show.started)
             self._untold[show.id] = journal
         if show.id in self._untold:
             await self._tell_restart(show, self._untold[show.id], patient=patient)

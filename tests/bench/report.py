@@ -37,6 +37,8 @@ ORDER = (
     "loss-10",
     "loss-20",
     "realtime-cpu",
+    "go-throughput",
+    "go-cpu",
     "kill-back",
     "kill-lost",
 )

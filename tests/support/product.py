@@ -42,6 +42,7 @@ _TARGETS = {
     "node": "media.__main__:main",
     "studio": "studio.__main__:main",
     "jobs": "media.jobs.__main__:main",
+    "bridge": "commerce_bridge.__main__:main",
     "web": "web.__main__:main",
 }
 _JSON = {"application/json", "application/problem+json"}

@@ -7,6 +7,8 @@ from web.api import (
     channels,
     feeds,
     isos,
+    links,
+    products,
     qoe,
     recordings,
     session,
@@ -14,7 +16,9 @@ from web.api import (
     tokens,
     users,
     wire,
+    wire_commerce,
     wire_isos,
+    wire_links,
 )
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
@@ -96,6 +100,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_SHOW}/log", HOST, "Read a show's log", shows.read_show_log, "shows",
           query=wire.LogQuery, response=wire.LogEntry, media="application/x-ndjson",
           note="One JSON object a line, in order of `seq`."),
+    Route("GET", f"{_SHOW}/links/{{product}}", HOST, "List purchase links of a product", links.list_purchase_links, "shows",
+          query=wire_links.LinkQuery, response=wire_links.PurchaseLinkPage, problems=(catalogue.INVALID,),
+          note="For below a video, in a message, on paper. They do not expire, and clicks on them count for the show."),
     Route("POST", f"{_SHOW}/export", HOST, "Make an MP4 of an ended show", shows.export_show, "shows",
           response=wire.Job, status=202, problems=_STATE, note="Idempotent: the job that exists is returned."),
     Route("GET", f"{_SHOW}/export.mp4", HOST, "Download a show's MP4", shows.download_export, "shows",
@@ -113,6 +120,15 @@ ROUTES: tuple[Route, ...] = (
           response=wire.Capacity),
     Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
           response=wire.Storage),
+    # --- products and shops
+    Route("GET", "/products", None, "Find products", products.list_products, "products",
+          query=wire_commerce.ProductQuery, response=wire_commerce.ProductPage, problems=(catalogue.INVALID,),
+          note="Every word must occur in title, brand, category or SKU. Best match first, else by title."),
+    Route("GET", "/products/{product}", None, "Get a product", products.get_product, "products",
+          response=wire_commerce.Product, note="Also one that its shop no longer offers."),
+    Route("GET", "/shops", STAFF, "List connected shops", products.list_shops, "products", response=wire_commerce.ShopPage),
+    Route("POST", "/shops/{shop}/sync", STAFF, "Read a shop's whole catalog now", products.sync_shop, "products",
+          response=wire_commerce.Shop, problems=_STATE, note="Idempotent: the pass that runs is told."),
     # --- users
     Route("GET", "/users", ADMIN, "List users", users.list_users, "users",
           query=wire.PageQuery, response=accounts.UserPage),

@@ -179,7 +179,12 @@ async def test_a_worker_dies_and_viewers_go_on(
 
 @pytest.mark.parametrize(
     "role",
-    ["web", "ingest", "node", *(pytest.param(each, marks=pytest.mark.soak) for each in ("studio", "jobs"))],
+    [
+        "web",
+        "ingest",
+        "node",
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("studio", "jobs", "bridge")),
+    ],
 )
 async def test_a_role_dies_and_comes_back(
     product: Product, client: Client, camera: Publisher, role: str
@@ -216,6 +221,7 @@ def _recovered(product: Product, client: Client, role: str) -> Callable[[], Awai
         "node": "/channels",
         "studio": "/shows",
         "jobs": "/recordings",
+        "bridge": "/products",
         "web": "/session",
     }
     dead = product.role(role) or -1

@@ -16,7 +16,7 @@ from tests.support.publisher import Publisher
 KEY = "secret-key-of-the-camera"
 WRONG = "a-key-that-opens-nothing"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-PROCESSES = {"ingest", "jobs", "node", "serve", "studio", "web", "worker-main"}
+PROCESSES = {"bridge", "ingest", "jobs", "node", "serve", "studio", "web", "worker-main"}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ async def test_every_process_is_on_one_valid_page(product: Product, client: Clie
     assert total(first, "gachi_ingest_feeds", phase="live") == 1
     assert total(first, "gachi_feed_listeners", feed="pattern") == 1
     assert total(first, "gachi_node_channels", state="live") == 1
-    assert total(first, "gachi_child_state", state="ready") == 6
+    assert total(first, "gachi_child_state", state="ready") == 7
     assert total(first, "gachi_input_latency_seconds", feed="pattern") > 0
 
     async def moved() -> bool:

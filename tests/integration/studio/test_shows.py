@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from commerce_bridge.contracts.links import LinkClicked
 from media.contracts.channels import PictureChanged, Program, SetProgram, WorkerLost, WorkerStarted
 from media.contracts.tape import Gap, TapeGap, TapeTrouble
 from media.model.feed import FeedPhase
@@ -239,6 +240,21 @@ async def test_what_the_media_tells_is_in_the_log_of_the_show_on_that_channel(ho
     assert (by_type["tape.gap"].time, by_type["tape.gap"].data["cause"]) == (now + 3, "worker")
     assert by_type["tape.trouble"].data["reason"] == "disk full"
     assert program.data == {"feed": "pattern", "backup": None, "feeds": {"pattern": "live"}}
+
+
+async def test_clicks_on_purchase_links(house: House) -> None:
+    async with house.studio():
+        live = await house.live()
+        seen = live.started + 1
+        for show, click in (("another", "c0"), (live.id, "c1")):
+            await publish(
+                house.bus, LinkClicked(click=click, product="p", show=show, origin="embed", time=seen)
+            )
+        entry = await house.entry(live.id, "click")
+        assert (entry.time, entry.data) == (seen, {"click": "c1", "product": "p", "origin": "embed"})
+        await call(house.bus, StopShow(show=live.id))
+        await publish(house.bus, LinkClicked(click="c2", product="p", show=live.id, origin="page"))
+        assert [e.data["click"] for e in await house.entries(live.id) if e.type == "click"] == ["c1"]
 
 
 async def test_marks_now_and_at_a_time(house: House) -> None:
