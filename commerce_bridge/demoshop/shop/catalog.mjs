@@ -104,8 +104,8 @@ async function bridge(admin, secrets) {
   await admin.make("createAdministrator", {
     firstName: "Gachi",
     lastName: "Live",
-    emailAddress: secrets.bridge_username,
-    password: secrets.bridge_password,
+    emailAddress: secrets.username,
+    password: secrets.password,
     roleIds: [role],
   });
 }

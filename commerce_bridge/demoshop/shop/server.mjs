@@ -4,7 +4,7 @@
 //   SHOP_PORT      port on SHOP_HOST
 //   SHOP_HOST      address, loopback where none is given
 //   SHOP_URL       where browsers reach it, as http://localhost:3900
-//   SHOP_SECRETS   file: {"admin_password", "bridge_username", "bridge_password", "webhook_secret"}
+//   SHOP_SECRETS   file: {"admin_password", "username", "password", "webhook_secret"}; the middle two are who may read the catalog
 //   SHOP_SEED      file: sellers and products
 //   SHOP_DATABASE  file that it is kept in
 //   SHOP_WEBHOOK   URL that is told of changes; none where empty
