@@ -77,6 +77,9 @@ class Shop(Protocol):
     def everything(self) -> AsyncIterator[Batch]:
         """The whole catalog. A piece that cannot be read is a `BadRow`; a catalog that breaks off raises, so that nobody takes
         the products behind the break for deleted.
+
+        Raises `ShopUnchangedError`, before it tells any, where the shop says that nothing changed since all was last told: since
+        the batch after the last one was asked for. What was told then still holds, and has been seen again.
         """
         ...
 

@@ -9,6 +9,7 @@
         ├── ShopDownError     it does not answer, or says it cannot now; `retry_after` where it says when
         ├── ShopRefusedError  it answers and refuses us: a wrong key, a missing right; trying again cannot help
         ├── ShopLiedError     what it answers cannot be read or cannot be true
+        ├── ShopUnchangedError  no fault: its whole catalog is as it was when it was last told to the end
         └── ForgedError       a webhook that is not the shop's, or is old or seen already
 
 Vendor errors (SQLAlchemy, aiohttp) stop at adapters and connectors and are chained with ``from``.
@@ -60,6 +61,10 @@ class ShopRefusedError(ShopError):
 
 class ShopLiedError(ShopError):
     """Its answer makes no sense."""
+
+
+class ShopUnchangedError(ShopError):
+    """Nothing to tell: all products are as they were. An error, so that nobody takes an empty catalog for an answer."""
 
 
 class ForgedError(ShopError):
