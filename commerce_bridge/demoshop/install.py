@@ -42,10 +42,11 @@ def files() -> list[Path]:
 
 
 def place(folder: Path) -> None:
-    """Put our files into `folder`, where Node finds the packages beside them. Raises OSError."""
+    """Put our files into `folder`, where Node finds the packages beside them; those that are there stay. Raises OSError."""
     for path in files():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(SOURCE / path, folder / path)
+        if not (folder / path).exists() or (folder / path).read_bytes() != (SOURCE / path).read_bytes():
+            shutil.copyfile(SOURCE / path, folder / path)
 
 
 def installed(folder: Path) -> bool:

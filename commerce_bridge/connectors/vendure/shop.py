@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,11 +49,12 @@ class VendureShop:
         """See the port."""
         rules = await self._learn()
         row = 0
-        async for piece in self._pieces(queries.everything(rules)):
-            products, bad = self._read(piece.items, rules, first=row + 1)
-            row += len(piece.items)
-            done = min(1.0, piece.read / max(1, piece.total))
-            yield Batch(products, bad, total=piece.total, done=done)
+        async with aclosing(self._pieces(queries.everything(rules))) as pieces_of_all:
+            async for piece in pieces_of_all:
+                products, bad = self._read(piece.items, rules, first=row + 1)
+                row += len(piece.items)
+                done = min(1.0, piece.read / max(1, piece.total))
+                yield Batch(products, bad, total=piece.total, done=done)
 
     async def changes(self, cursor: str) -> AsyncIterator[Batch]:
         """See the port. Until its end the batches have the cursor that was asked from: who stops early asks from there again.
@@ -70,17 +72,18 @@ class VendureShop:
         begun: int | None = None
         told: set[str] = set()
         for query in (queries.CHANGED_VARIANTS, queries.CHANGED_PRODUCTS):
-            async for piece in self._pieces(query, after=_iso(since)):
-                begun = begun or piece.time
-                changed = [answers.read(answers.Changed, item) for item in piece.items]
-                newest = max([newest, *(each.updatedAt for each in changed)])
-                keys = dict.fromkeys(each.productId for each in changed if each.productId not in told)
-                if len(told) > _TOLD_LIMIT:
-                    told.clear()
-                told |= keys.keys()
-                products, bad = await self._some(list(keys), rules)
-                if products or bad:
-                    yield Batch(products, bad, cursor=cursor)
+            async with aclosing(self._pieces(query, after=_iso(since))) as changed_pieces:
+                async for piece in changed_pieces:
+                    begun = begun or piece.time
+                    changed = [answers.read(answers.Changed, item) for item in piece.items]
+                    newest = max([newest, *(each.updatedAt for each in changed)])
+                    keys = dict.fromkeys(each.productId for each in changed if each.productId not in told)
+                    if len(told) > _TOLD_LIMIT:
+                        told.clear()
+                    told |= keys.keys()
+                    products, bad = await self._some(list(keys), rules)
+                    if products or bad:
+                        yield Batch(products, bad, cursor=cursor)
         yield Batch((), cursor=_iso(max(since, min(newest, (begun or newest) - SETTLED))))
 
     async def products(self, keys: Collection[str]) -> Mapping[str, Product | None]:
@@ -144,7 +147,7 @@ class VendureShop:
                 products += [product] if product else []
         return products, bad
 
-    def _pieces(self, query: str, **variables: str) -> AsyncIterator[Piece]:
+    def _pieces(self, query: str, **variables: str) -> AsyncGenerator[Piece]:
         return pieces(lambda skip, take: self._api.ask(query, {"skip": skip, "take": take, **variables}))
 
 
