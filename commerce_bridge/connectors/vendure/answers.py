@@ -228,7 +228,7 @@ def product(shop: str, answer: ProductAnswer, rules: Rules, *, store: str) -> Pr
             shop=shop,
             key=answer.id,
             title=answer.name,
-            variants=tuple(_variant(each, rules, alone=len(offered) == 1) for each in offered),
+            variants=tuple(_variant(each, rules, of=answer.name) for each in offered),
             url=store + quote(answer.slug, safe=""),
             image=_picture(answer.featuredAsset),
             description=answer.description,
@@ -241,7 +241,7 @@ def product(shop: str, answer: ProductAnswer, rules: Rules, *, store: str) -> Pr
     )
 
 
-def _variant(answer: VariantAnswer, rules: Rules, *, alone: bool) -> Variant:
+def _variant(answer: VariantAnswer, rules: Rules, *, of: str) -> Variant:
     if answer.currencyCode != "KRW":
         raise InvalidError(f"{answer.currencyCode} is not sold here: prices are KRW", field="currencyCode")
     price, rest = divmod(answer.priceWithTax, 10**rules.precision)
@@ -255,7 +255,8 @@ def _variant(answer: VariantAnswer, rules: Rules, *, alone: bool) -> Variant:
         key=answer.id,
         price=price,
         sku=answer.sku,
-        title=options or ("" if alone else answer.name),
+        # Vendure calls a lone variant as it calls the product.
+        title=options or ("" if answer.name == of else answer.name),
         list_price=before // 10**rules.precision if isinstance(before, int) else 0,
         stock=_stock(answer, rules),
     )

@@ -17,7 +17,7 @@ export async function fill({ app, seed, secrets, api, log }) {
   const taxCategoryId = await rules(admin);
   await bridge(admin, secrets);
   const sellers = new Map(seed.sellers.map((each) => [each.id, each]));
-  for (const product of seed.products) await add(app, admin, product, sellers.get(product.seller), taxCategoryId);
+  if (seed.products.length) await offer(app, admin, seed.products, sellers, taxCategoryId);
   log("the shop is filled");
   return true;
 }
@@ -47,12 +47,24 @@ class Admin {
   }
 
   async make(what, input) {
+    const [{ id }] = await this.makeAll(what, [input]);
+    return id;
+  }
+
+  // Many of a kind by one request; gives what was made, in order, with `fields`.
+  async makeAll(what, inputs, fields = "") {
+    const type = `${what[0].toUpperCase()}${what.slice(1)}Input!`;
+    const names = inputs.map((_, index) => `i${index}`);
     const data = await this.ask(
-      `mutation ($input: ${what[0].toUpperCase()}${what.slice(1)}Input!) { ${what}(input: $input) { ... on Node { id } __typename } }`,
-      { input },
+      `mutation (${names.map((name) => `$${name}: ${type}`).join(", ")}) {
+        ${names.map((name) => `${name}: ${what}(input: $${name}) { __typename ... on Node { id } ${fields} }`).join("\n")}
+      }`,
+      Object.fromEntries(names.map((name, index) => [name, inputs[index]])),
     );
-    if (!data[what].id) throw new Error(`${what}: ${data[what].__typename}`);
-    return data[what].id;
+    const made = names.map((name) => data[name]);
+    const refused = made.find((each) => !each.id);
+    if (refused) throw new Error(`${what}: ${refused.__typename}`);
+    return made;
   }
 }
 
@@ -110,57 +122,69 @@ async function bridge(admin, secrets) {
   });
 }
 
-async function add(app, admin, product, seller, taxCategoryId) {
-  const asset = await draw(app, product);
-  const { id: _, business_number: businessNumber, mail_order_number: mailOrderNumber, ...identity } = seller;
-  const productId = await admin.make("createProduct", {
-    translations: inKorean(product.title, { slug: product.slug, description: product.description }),
-    featuredAssetId: asset,
-    assetIds: [asset],
-    customFields: {
-      ...identity,
-      businessNumber,
-      mailOrderNumber,
-      category: product.category,
-      onnuri: product.flags.includes("onnuri"),
-      naverPay: product.flags.includes("naver_pay"),
-    },
-  });
-  const options = product.option ? await choices(admin, productId, product) : [];
-  const { createProductVariants: made } = await admin.ask(
-    "mutation ($input: [CreateProductVariantInput!]!) { createProductVariants(input: $input) { id } }",
-    {
-      input: product.variants.map((variant, index) => ({
-        productId,
-        sku: variant.sku,
-        price: variant.price,
-        taxCategoryId,
-        stockOnHand: variant.stock,
-        trackInventory: "TRUE",
-        optionIds: options.length ? [options[index]] : [],
-        translations: inKorean(variant.title || product.title),
-        customFields: { listPrice: variant.list_price },
-      })),
-    },
+async function offer(app, admin, products, sellers, taxCategoryId) {
+  const assets = [];
+  for (const product of products) assets.push(await draw(app, product));
+  const made = await admin.makeAll(
+    "createProduct",
+    products.map((product, index) => ({
+      translations: inKorean(product.title, { slug: product.slug, description: product.description }),
+      featuredAssetId: assets[index],
+      assetIds: [assets[index]],
+      customFields: told(product, sellers.get(product.seller)),
+    })),
   );
-  if (made.length !== product.variants.length) throw new Error(`${product.slug}: not all variants were made`);
+  const ids = new Map(products.map((product, index) => [product.slug, made[index].id]));
+  const options = await choices(admin, products.filter((product) => product.option), ids);
+  const input = products.flatMap((product) =>
+    product.variants.map((variant) => ({
+      productId: ids.get(product.slug),
+      sku: variant.sku,
+      price: variant.price,
+      taxCategoryId,
+      stockOnHand: variant.stock,
+      trackInventory: "TRUE",
+      optionIds: options.has(variant.sku) ? [options.get(variant.sku)] : [],
+      translations: inKorean(variant.title || product.title),
+      customFields: { listPrice: variant.list_price },
+    })),
+  );
+  const { createProductVariants: variants } = await admin.ask(
+    "mutation ($input: [CreateProductVariantInput!]!) { createProductVariants(input: $input) { id } }",
+    { input },
+  );
+  if (variants.filter(Boolean).length !== input.length) throw new Error("not all variants were made");
 }
 
-// The ids of its options, in the order of its variants.
-async function choices(admin, productId, product) {
-  const group = await admin.ask(
-    "mutation ($input: CreateProductOptionGroupInput!) { createProductOptionGroup(input: $input) { id options { id code } } }",
-    {
-      input: {
-        code: `${product.slug}-option`,
-        translations: inKorean(product.option),
-        options: product.variants.map((variant) => ({ code: variant.sku.toLowerCase(), translations: inKorean(variant.title) })),
-      },
-    },
+// Its custom fields.
+function told(product, seller) {
+  const { id: _, business_number: businessNumber, mail_order_number: mailOrderNumber, ...identity } = seller;
+  return {
+    ...identity,
+    businessNumber,
+    mailOrderNumber,
+    category: product.category,
+    onnuri: product.flags.includes("onnuri"),
+    naverPay: product.flags.includes("naver_pay"),
+  };
+}
+
+// What variants differ in: the id of each option, by its variant's sku.
+async function choices(admin, products, ids) {
+  if (!products.length) return new Map();
+  const groups = await admin.makeAll(
+    "createProductOptionGroup",
+    products.map((product) => ({
+      code: `${product.slug}-option`,
+      translations: inKorean(product.option),
+      options: product.variants.map((variant) => ({ code: variant.sku.toLowerCase(), translations: inKorean(variant.title) })),
+    })),
+    "options { id code }",
   );
-  const { id, options } = group.createProductOptionGroup;
-  await admin.ask("mutation ($p: ID!, $g: ID!) { addOptionGroupToProduct(productId: $p, optionGroupId: $g) { id } }", { p: productId, g: id });
-  return product.variants.map((variant) => options.find((each) => each.code === variant.sku.toLowerCase()).id);
+  const joined = products.map((product, index) => `a${index}: addOptionGroupToProduct(productId: "${ids.get(product.slug)}", optionGroupId: "${groups[index].id}") { id }`);
+  await admin.ask(`mutation { ${joined.join("\n")} }`);
+  const byCode = new Map(groups.flatMap((group) => group.options.map((option) => [option.code, option.id])));
+  return new Map(products.flatMap((product) => product.variants.map((variant) => [variant.sku, byCode.get(variant.sku.toLowerCase())])));
 }
 
 // Its picture is a row alone; the file is drawn when a browser asks for it.

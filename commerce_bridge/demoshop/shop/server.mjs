@@ -128,6 +128,8 @@ const timer = setInterval(() => {
   saving = saving.then(save).catch((error) => log("the shop could not be saved", { error: String(error) }));
 }, SAVE_EVERY);
 
+// Not Nest's own listeners: they would end the process before it is saved.
+process.removeAllListeners("SIGTERM");
 process.once("SIGTERM", async () => {
   clearInterval(timer);
   await saving;

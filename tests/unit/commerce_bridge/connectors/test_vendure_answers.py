@@ -126,8 +126,8 @@ def test_variants_that_are_not_on_sale_are_left_out() -> None:
     assert read(None, {"enabled": False}) is None
 
 
-def test_a_lone_variant_needs_no_name() -> None:
-    assert sound(None, {"options": []}).variants[0].title == ""
+def test_a_variant_is_called_by_what_it_differs_in() -> None:
+    assert sound(None, {"options": [], "name": "꿀부사 사과"}).variants[0].title == ""
     two = sound(None, {"id": "1", "options": []}, {"id": "2", "options": [{"name": "빨강"}, {"name": "L"}]})
     assert [each.title for each in two.variants] == ["꿀부사 사과 3kg", "빨강 / L"]
 
