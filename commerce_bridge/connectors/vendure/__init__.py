@@ -1,6 +1,6 @@
 """Shops on Vendure (2.2 or newer), spoken to by their GraphQL admin API: products, prices, stock, and signed webhooks.
 
-What it needs of the shop, and what a shop's webhooks look like: docs/decisions/0014-demo-shop.md.
+What it needs of the shop, and what a shop's webhooks look like: docs/decisions/0015-demo-shop.md.
 """
 
 from __future__ import annotations

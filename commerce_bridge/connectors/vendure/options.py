@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,9 @@ class Options(BaseModel):
     password: str = ""
     webhook_secret: str = ""
     secrets: str = ""
-    """A JSON file with what of the four above is not given here; it may come later than the bridge."""
+    """A JSON file with what of the four above is not given here; it may come later than the bridge. Variables in its path count:
+    `$GACHI_DATA` is the data folder.
+    """
     channel: str = ""
     """Token of the channel that is sold; empty: the default one."""
     fields: dict[str, str] = Field(default_factory=dict)
@@ -111,7 +114,7 @@ def read_keys(options: Options) -> Keys:
     """The keys as they are now. Raises OSError where their file cannot be read, ValueError where it makes no sense."""
     told: dict[str, object] = {}
     if options.secrets:
-        with Path(options.secrets).open("rb") as file:
+        with Path(os.path.expandvars(options.secrets)).open("rb") as file:
             told = json.loads(file.read(_KEYS_LIMIT))
         if not isinstance(told, dict):
             raise ValueError(f"{options.secrets} holds no JSON object")

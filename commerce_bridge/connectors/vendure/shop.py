@@ -59,16 +59,17 @@ class VendureShop:
     async def changes(self, cursor: str) -> AsyncIterator[Batch]:
         """See the port. Until its end the batches have the cursor that was asked from: who stops early asks from there again.
 
-        Raises `InvalidError` for a cursor that is none.
+        A cursor that is none of ours counts as empty.
         """
         rules = self._rules or await self._learn()
-        if not cursor:
+        since = _since(cursor)
+        if since is None:
             now = (await self._api.ask(queries.RULES)).time
             if now is None:
                 raise ShopLiedError("the shop does not say what time it has", field="Date")
             yield Batch((), cursor=_iso(now - SETTLED))
             return
-        since = newest = _since(cursor)
+        newest = since
         begun: int | None = None
         told: set[str] = set()
         for query in (queries.CHANGED_VARIANTS, queries.CHANGED_PRODUCTS):
@@ -156,11 +157,10 @@ def _iso(micros: int) -> str:
     return datetime.fromtimestamp(micros // 1000 / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _since(cursor: str) -> int:
+def _since(cursor: str) -> int | None:
+    """Unix microseconds; None where it is none that we gave."""
     try:
         time = datetime.fromisoformat(cursor)
-        if time.tzinfo is not None:
-            return round(time.timestamp() * 1_000_000)
+        return round(time.timestamp() * 1_000_000) if time.tzinfo else None
     except (ValueError, OverflowError):
-        pass
-    raise InvalidError(f"{cursor[:60]!r} is no cursor of this shop", field="cursor")
+        return None

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from commerce_bridge.model.errors import ForgedError, ShopLiedError
+from commerce_bridge.model.errors import ForgedError
 from commerce_bridge.ports import Hint
 
 TIMESTAMP, EVENT, SIGNATURE = "x-gachi-timestamp", "x-gachi-event", "x-gachi-signature"
@@ -30,7 +30,7 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: int) -> Hint:
-    """See `Shop.hint`: raises `ForgedError`; `ShopLiedError` where it is the shop's own and makes no sense."""
+    """See `Shop.hint`. Raises `ForgedError`, also where it is the shop's own and makes no sense."""
     timestamp = headers.get(TIMESTAMP, "")
     if not secret:
         raise ForgedError("no secret is known that it could be signed with")
@@ -46,13 +46,13 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: int) -> H
         told = json.loads(body)
         event, products = told["id"], told["products"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ShopLiedError("a webhook that cannot be read") from error
+        raise ForgedError("a webhook that cannot be read") from error
     if not (isinstance(event, str) and _ID.fullmatch(event) and isinstance(products, list)):
-        raise ShopLiedError("a webhook without id and products")
+        raise ForgedError("a webhook without id and products")
     if headers.get(EVENT) != event:
         # The header is not signed: who changed it would have one webhook looked at again and again.
         raise ForgedError(f"{EVENT} is not the id in the body")
     if not all(isinstance(key, str) and _ID.fullmatch(key) for key in products):
-        raise ShopLiedError("a webhook with products that have no ids")
+        raise ForgedError("a webhook with products that have no ids")
     keys = tuple(dict.fromkeys(products))
     return Hint(event, keys if len(keys) <= MOST_PRODUCTS else ())

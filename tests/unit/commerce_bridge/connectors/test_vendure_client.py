@@ -105,9 +105,12 @@ async def test_a_key_needs_no_login(shop: Shop) -> None:
     await api.close()
 
 
-async def test_keys_may_come_later_in_a_file(shop: Shop, tmp_path: Path) -> None:
+async def test_keys_may_come_later_in_a_file(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GACHI_DATA", str(tmp_path))
     file = tmp_path / "secrets.json"
-    api = connect(shop, secrets=str(file))
+    api = connect(shop, secrets="$GACHI_DATA/secrets.json")
     with pytest.raises(ShopDownError):
         await api.ask("{ x }")
     for text in ("{", "[]"):
