@@ -13,8 +13,8 @@ from pathlib import Path
 
 from runtime.supervision import tether
 
-GRACE = 8.0
-"""Seconds that it has to end when it is asked to: the shop saves what was sold."""
+GRACE = 6.0
+"""Seconds that it has to end when it is asked to: the shop saves what was sold. Below `supervision.grace`, which is ours."""
 NICE = 10
 """It yields to what is on air."""
 _LINE = 2000

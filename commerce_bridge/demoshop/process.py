@@ -120,7 +120,7 @@ def variables(section: DemoShopSettings, folder: Path, *, seed: Path = SEED) -> 
 
 async def _watch(section: DemoShopSettings, begun: float) -> None:
     """Ask how it is until it does not answer. Raises `ShopEndedError`."""
-    host = "127.0.0.1" if section.host in {"", "0.0.0.0"} else section.host  # noqa: S104 - compared, not bound
+    host = "127.0.0.1" if section.host == "0.0.0.0" else section.host  # noqa: S104 - compared, not bound
     url = f"http://{host}:{section.port}/store/health"
     opened, silent = False, 0
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN)) as session:
@@ -151,7 +151,8 @@ def _hear(line: str) -> None:
         told = json.loads(line)
         event = str(told.pop("event"))
     except (ValueError, KeyError, AttributeError, TypeError):
-        log.debug("the demo shop says", line=line)
+        # Vendure's lines begin with their level.
+        (log.warning if line.lstrip().startswith("error") else log.debug)("the demo shop says", line=line)
     else:
         log.info(event, **{str(name): value for name, value in told.items() if name not in {"level", "part"}})
 

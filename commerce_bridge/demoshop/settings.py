@@ -28,7 +28,8 @@ class DemoShopSettings(Section):
     )
     host: str = Field(
         default="127.0.0.1",
-        description="Address that the shop is bound to. Its admin API is on the same port, behind the passwords of"
+        pattern=r"^\d{1,3}(\.\d{1,3}){3}$",
+        description="IPv4 address that the shop is bound to. Its admin API is on the same port, behind the passwords of"
         " `demoshop/secrets.json` in the data folder.",
     )
     port: int = Field(default=3900, ge=1, le=65535, description="Port of the shop.")

@@ -13,7 +13,9 @@ export async function fill({ app, seed, secrets, api, log }) {
   const { products } = await admin.ask("{ products(options: { take: 1 }) { totalItems } }");
   if (products.totalItems > 0) return false;
   log("the shop is empty: it is being filled", { products: seed.products.length });
-  await admin.ask("mutation { updateGlobalSettings(input: { availableLanguages: [ko, en], trackInventory: true }) { __typename } }");
+  await admin.ask(
+    "mutation { updateGlobalSettings(input: { availableLanguages: [ko, en], trackInventory: true }) { __typename } }",
+  );
   const taxCategoryId = await rules(admin);
   await bridge(admin, secrets);
   const sellers = new Map(seed.sellers.map((each) => [each.id, each]));
@@ -30,14 +32,18 @@ class Admin {
       "mutation ($username: String!, $password: String!) { login(username: $username, password: $password) { __typename } }",
       { username, password },
     );
-    if (login.__typename !== "CurrentUser") throw new Error(`the admin API refuses ${username}: ${login.__typename}`);
+    if (login.__typename !== "CurrentUser")
+      throw new Error(`the admin API refuses ${username}: ${login.__typename}`);
     return admin;
   }
 
   async ask(query, variables = {}) {
     const answer = await fetch(this.api, {
       method: "POST",
-      headers: { "content-type": "application/json", ...(this.token ? { authorization: `Bearer ${this.token}` } : {}) },
+      headers: {
+        "content-type": "application/json",
+        ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+      },
       body: JSON.stringify({ query, variables }),
     });
     this.token = answer.headers.get("vendure-auth-token") ?? this.token;
@@ -72,10 +78,20 @@ const inKorean = (name, more = {}) => [{ languageCode: KOREAN, name, ...more }];
 
 // Country, taxes, shipping, payment: what an order needs to come to its end. Returns the id of the tax category.
 async function rules(admin) {
-  const country = await admin.make("createCountry", { code: "KR", enabled: true, translations: inKorean("대한민국") });
+  const country = await admin.make("createCountry", {
+    code: "KR",
+    enabled: true,
+    translations: inKorean("대한민국"),
+  });
   const zone = await admin.make("createZone", { name: "대한민국", memberIds: [country] });
   const category = await admin.make("createTaxCategory", { name: "과세", isDefault: true });
-  await admin.make("createTaxRate", { name: "부가가치세", enabled: true, value: VAT, categoryId: category, zoneId: zone });
+  await admin.make("createTaxRate", {
+    name: "부가가치세",
+    enabled: true,
+    value: VAT,
+    categoryId: category,
+    zoneId: zone,
+  });
   const { activeChannel } = await admin.ask("{ activeChannel { id } }");
   await admin.make("updateChannel", {
     id: activeChannel.id,
@@ -90,7 +106,10 @@ async function rules(admin) {
   await admin.make("createShippingMethod", {
     code: "parcel",
     fulfillmentHandler: "manual-fulfillment",
-    checker: { code: "default-shipping-eligibility-checker", arguments: [{ name: "orderMinimum", value: "0" }] },
+    checker: {
+      code: "default-shipping-eligibility-checker",
+      arguments: [{ name: "orderMinimum", value: "0" }],
+    },
     calculator: {
       code: "default-shipping-calculator",
       arguments: [
@@ -112,7 +131,11 @@ async function rules(admin) {
 
 // Who only reads the catalog: the shop's owner gives no more away.
 async function bridge(admin, secrets) {
-  const role = await admin.make("createRole", { code: "bridge", description: "Gachi Live", permissions: ["ReadCatalog"] });
+  const role = await admin.make("createRole", {
+    code: "bridge",
+    description: "Gachi Live",
+    permissions: ["ReadCatalog"],
+  });
   await admin.make("createAdministrator", {
     firstName: "Gachi",
     lastName: "Live",
@@ -135,7 +158,11 @@ async function offer(app, admin, products, sellers, taxCategoryId) {
     })),
   );
   const ids = new Map(products.map((product, index) => [product.slug, made[index].id]));
-  const options = await choices(admin, products.filter((product) => product.option), ids);
+  const options = await choices(
+    admin,
+    products.filter((product) => product.option),
+    ids,
+  );
   const input = products.flatMap((product) =>
     product.variants.map((variant) => ({
       productId: ids.get(product.slug),
@@ -177,14 +204,24 @@ async function choices(admin, products, ids) {
     products.map((product) => ({
       code: `${product.slug}-option`,
       translations: inKorean(product.option),
-      options: product.variants.map((variant) => ({ code: variant.sku.toLowerCase(), translations: inKorean(variant.title) })),
+      options: product.variants.map((variant) => ({
+        code: variant.sku.toLowerCase(),
+        translations: inKorean(variant.title),
+      })),
     })),
     "options { id code }",
   );
-  const joined = products.map((product, index) => `a${index}: addOptionGroupToProduct(productId: "${ids.get(product.slug)}", optionGroupId: "${groups[index].id}") { id }`);
+  const joined = products.map(
+    (product, index) =>
+      `a${index}: addOptionGroupToProduct(productId: "${ids.get(product.slug)}", optionGroupId: "${groups[index].id}") { id }`,
+  );
   await admin.ask(`mutation { ${joined.join("\n")} }`);
   const byCode = new Map(groups.flatMap((group) => group.options.map((option) => [option.code, option.id])));
-  return new Map(products.flatMap((product) => product.variants.map((variant) => [variant.sku, byCode.get(variant.sku.toLowerCase())])));
+  return new Map(
+    products.flatMap((product) =>
+      product.variants.map((variant) => [variant.sku, byCode.get(variant.sku.toLowerCase())]),
+    ),
+  );
 }
 
 // Its picture is a row alone; the file is drawn when a browser asks for it.
@@ -203,6 +240,8 @@ async function draw(app, product) {
       channels: [await app.get(ChannelService).getDefaultChannel()],
     }),
   );
-  await database.getRepository(AssetTranslation).save(new AssetTranslation({ languageCode: KOREAN, name: product.title, base: asset }));
+  await database
+    .getRepository(AssetTranslation)
+    .save(new AssetTranslation({ languageCode: KOREAN, name: product.title, base: asset }));
   return String(asset.id);
 }

@@ -68,6 +68,7 @@ const app = await bootstrap({
     port,
     adminListQueryLimit: 200,
     cors: false,
+    csrfPrevention: true,
     middleware: [
       { route: "/admin-api", handler: turns.handler, beforeListen: true },
       { route: "/shop-api", handler: turns.handler, beforeListen: true },
@@ -92,7 +93,17 @@ const app = await bootstrap({
   customFields: {
     // What Korean e-commerce law wants beside a product, and how it can be paid.
     Product: [
-      ...["seller", "representative", "address", "phone", "businessNumber", "mailOrderNumber", "shipping", "withdrawal", "category"].map(text),
+      ...[
+        "seller",
+        "representative",
+        "address",
+        "phone",
+        "businessNumber",
+        "mailOrderNumber",
+        "shipping",
+        "withdrawal",
+        "category",
+      ].map(text),
       { name: "onnuri", type: "boolean", defaultValue: false },
       { name: "naverPay", type: "boolean", defaultValue: false },
     ],

@@ -18,7 +18,8 @@ export function store({ seed, state, webhooks }) {
   const files = new Map(Object.keys(FILES).map((path) => [path, read(path.slice(1))]));
   const pictures = new Map(seed.products.map((each) => [each.slug, each.picture]));
   return (request, response) => {
-    const send = (type, body, keep = "no-cache") => response.set({ "Content-Type": type, "Cache-Control": keep }).send(body);
+    const send = (type, body, keep = "no-cache") =>
+      response.set({ "Content-Type": type, "Cache-Control": keep }).send(body);
     response.set({
       "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'",
       "X-Content-Type-Options": "nosniff",
@@ -27,11 +28,14 @@ export function store({ seed, state, webhooks }) {
     const path = request.path;
     if (request.method !== "GET" && request.method !== "HEAD") return response.status(405).end();
     if (path === "/health") {
-      return response.status(state.ready ? 200 : 503).json({ ready: state.ready, webhooks_dropped: webhooks.dropped, webhooks_failed: webhooks.failed });
+      return response
+        .status(state.ready ? 200 : 503)
+        .json({ ready: state.ready, webhooks_dropped: webhooks.dropped, webhooks_failed: webhooks.failed });
     }
     if (files.has(path)) return send(FILES[path], files.get(path));
     const asked = PICTURE.exec(path)?.[1];
-    if (pictures.has(asked)) return send("image/svg+xml", picture(pictures.get(asked)), "public, max-age=86400");
+    if (pictures.has(asked))
+      return send("image/svg+xml", picture(pictures.get(asked)), "public, max-age=86400");
     if (PAGE.test(path)) return send("text/html; charset=utf-8", page);
     return response.status(404).set("Content-Type", "text/plain").send("not found");
   };

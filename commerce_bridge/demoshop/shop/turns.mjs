@@ -36,9 +36,12 @@ export class Turns {
 
   // Express middleware for the two APIs.
   get handler() {
-    return async (request, response, next) => {
+    return async (_request, response, next) => {
       if (this.#waiting.length >= WAITING_LIMIT) {
-        response.status(503).set("Retry-After", "1").json({ errors: [{ message: "too many requests wait" }] });
+        response
+          .status(503)
+          .set("Retry-After", "1")
+          .json({ errors: [{ message: "too many requests wait" }] });
         return;
       }
       const release = await this.take();

@@ -38,7 +38,9 @@ export class Webhooks {
     const rows = app.get(TransactionalConnection).rawConnection.getRepository(ProductVariant);
     const productsOf = (variants) =>
       turns.run(async () => {
-        const found = await Promise.all(variants.map((id) => rows.findOne({ where: { id }, select: { id: true, productId: true } })));
+        const found = await Promise.all(
+          variants.map((id) => rows.findOne({ where: { id }, select: { id: true, productId: true } })),
+        );
         return found.filter(Boolean).map((each) => each.productId);
       });
     const on = (kind, read) =>
@@ -48,8 +50,12 @@ export class Webhooks {
           .catch((error) => this.log("a webhook could not be written", { error: String(error) }));
       });
     on(ProductEvent, (event) => ({ products: [event.entity.id] }));
-    on(ProductVariantEvent, async (event) => ({ products: await productsOf(event.entity.map((each) => each.id)) }));
-    on(StockMovementEvent, async (event) => ({ products: await productsOf(event.stockMovements.map((each) => each.productVariant.id)) }));
+    on(ProductVariantEvent, async (event) => ({
+      products: await productsOf(event.entity.map((each) => each.id)),
+    }));
+    on(StockMovementEvent, async (event) => ({
+      products: await productsOf(event.stockMovements.map((each) => each.productVariant.id)),
+    }));
     on(OrderStateTransitionEvent, async ({ order, fromState, toState }) => ({
       products: await productsOf(order.lines.map((line) => line.productVariantId ?? line.productVariant.id)),
       order: {
@@ -70,7 +76,13 @@ export class Webhooks {
   tell({ type, products, ...more }) {
     // An order that is still empty concerns no product.
     if (!this.url || products.length === 0) return;
-    const told = { id: randomUUID(), type, at: new Date().toISOString(), products: [...new Set(products.map(String))], ...more };
+    const told = {
+      id: randomUUID(),
+      type,
+      at: new Date().toISOString(),
+      products: [...new Set(products.map(String))],
+      ...more,
+    };
     if (this.#queue.length >= QUEUE_LIMIT) {
       this.#queue.shift();
       this.dropped += 1;
@@ -82,7 +94,7 @@ export class Webhooks {
   async #send() {
     if (this.#sending >= AT_ONCE) return;
     this.#sending += 1;
-    for (let told; (told = this.#queue.shift()); ) await this.#deliver(told);
+    while (this.#queue.length) await this.#deliver(this.#queue.shift());
     this.#sending -= 1;
   }
 

@@ -2,7 +2,8 @@
 export const MESSAGES = {
   ko: {
     shop: "가치장터",
-    notice: "시연용 상점입니다. 판매자와 상품은 꾸며 낸 것이고, 주문해도 돈이 오가거나 물건이 가지 않습니다. 실제 이름이나 연락처를 적지 마세요.",
+    notice:
+      "시연용 상점입니다. 판매자와 상품은 꾸며 낸 것이고, 주문해도 돈이 오가거나 물건이 가지 않습니다. 실제 이름이나 연락처를 적지 마세요.",
     won: (amount) => `${amount.toLocaleString("ko-KR")}원`,
     left: (count) => `${count}개 남음`,
     soldOut: "품절",
@@ -21,7 +22,8 @@ export const MESSAGES = {
     gone: "이 상품은 지금 팔지 않습니다.",
     unreachable: "상점에 닿지 못했습니다. 잠시 뒤에 다시 열어 주세요.",
     about: "판매자와 거래 조건",
-    intermediary: "가치장터는 통신판매중개자이며 통신판매의 당사자가 아닙니다. 상품과 거래의 책임은 판매자에게 있습니다.",
+    intermediary:
+      "가치장터는 통신판매중개자이며 통신판매의 당사자가 아닙니다. 상품과 거래의 책임은 판매자에게 있습니다.",
     sample: { name: "김가치", phone: "010-0000-0000", address: "서울특별시 시연구 시연로 1" },
     legal: {
       seller: "상호",
@@ -36,7 +38,8 @@ export const MESSAGES = {
   },
   en: {
     shop: "Gachi Market",
-    notice: "A demo shop. Its sellers and goods are made up, and an order moves neither money nor goods. Please enter no real name or number.",
+    notice:
+      "A demo shop. Its sellers and goods are made up, and an order moves neither money nor goods. Please enter no real name or number.",
     won: (amount) => `₩${amount.toLocaleString("en-US")}`,
     left: (count) => `${count} left`,
     soldOut: "Sold out",
@@ -55,7 +58,8 @@ export const MESSAGES = {
     gone: "This product is not on sale now.",
     unreachable: "The shop cannot be reached. Please try again in a moment.",
     about: "Seller and terms",
-    intermediary: "Gachi Market is an intermediary and no party to the sale. The seller answers for goods and trade.",
+    intermediary:
+      "Gachi Market is an intermediary and no party to the sale. The seller answers for goods and trade.",
     sample: { name: "Kim Gachi", phone: "010-0000-0000", address: "1 Demo-ro, Demo-gu, Seoul" },
     legal: {
       seller: "Company",

@@ -19,7 +19,11 @@ const PRODUCT = `id name slug description featuredAsset { preview }
   customFields { seller representative address phone businessNumber mailOrderNumber shipping withdrawal onnuri naverPay }
   variants { id name priceWithTax stockLevel options { name } customFields { listPrice } }`;
 const RESULT = "__typename ... on ErrorResult { errorCode message } ... on Order { code state totalWithTax }";
-const SOLD_OUT = new Set(["INSUFFICIENT_STOCK_ERROR", "ORDER_STATE_TRANSITION_ERROR", "PAYMENT_DECLINED_ERROR"]);
+const SOLD_OUT = new Set([
+  "INSUFFICIENT_STOCK_ERROR",
+  "ORDER_STATE_TRANSITION_ERROR",
+  "PAYMENT_DECLINED_ERROR",
+]);
 // What the shop answers to who was too late, in the cart, on the way to the till, and at it.
 
 async function ask(text, variables = {}) {
@@ -40,7 +44,10 @@ async function step(name, types, values) {
   const declared = Object.entries(types).map(([key, type]) => `$${key}: ${type}`);
   const given = Object.keys(types).map((key) => `${key}: $${key}`);
   const head = declared.length ? `(${declared.join(", ")})` : "";
-  const data = await ask(`mutation ${head} { ${name}${given.length ? `(${given.join(", ")})` : ""} { ${RESULT} } }`, values);
+  const data = await ask(
+    `mutation ${head} { ${name}${given.length ? `(${given.join(", ")})` : ""} { ${RESULT} } }`,
+    values,
+  );
   const result = data[name];
   if (result?.errorCode) throw Object.assign(new Error(result.message), result);
   return result;
@@ -49,17 +56,35 @@ async function step(name, types, values) {
 async function order({ variant, quantity, name, phone, address }) {
   token = "";
   // The shop puts what it has in the cart even where it refuses: a new session for each try leaves nothing behind.
-  await step("addItemToOrder", { productVariantId: "ID!", quantity: "Int!" }, { productVariantId: variant, quantity });
+  await step(
+    "addItemToOrder",
+    { productVariantId: "ID!", quantity: "Int!" },
+    { productVariantId: variant, quantity },
+  );
   const click = query.get("lc_click")?.slice(0, 500);
-  if (click) await step("setOrderCustomFields", { input: "UpdateOrderInput!" }, { input: { customFields: { lcClick: click } } });
-  const guest = { firstName: name, lastName: "", phoneNumber: phone, emailAddress: `${crypto.randomUUID()}@guest.invalid` };
+  if (click)
+    await step(
+      "setOrderCustomFields",
+      { input: "UpdateOrderInput!" },
+      { input: { customFields: { lcClick: click } } },
+    );
+  const guest = {
+    firstName: name,
+    lastName: "",
+    phoneNumber: phone,
+    emailAddress: `${crypto.randomUUID()}@guest.invalid`,
+  };
   await step("setCustomerForOrder", { input: "CreateCustomerInput!" }, { input: guest });
   const home = { fullName: name, streetLine1: address, phoneNumber: phone, countryCode: "KR" };
   await step("setOrderShippingAddress", { input: "CreateAddressInput!" }, { input: home });
   const { eligibleShippingMethods: ways } = await ask("{ eligibleShippingMethods { id } }");
   await step("setOrderShippingMethod", { shippingMethodId: "[ID!]!" }, { shippingMethodId: [ways[0].id] });
   await step("transitionOrderToState", { state: "String!" }, { state: "ArrangingPayment" });
-  return step("addPaymentToOrder", { input: "PaymentInput!" }, { input: { method: "demo-pay", metadata: {} } });
+  return step(
+    "addPaymentToOrder",
+    { input: "PaymentInput!" },
+    { input: { method: "demo-pay", metadata: {} } },
+  );
 }
 
 function make(tag, properties = {}, ...children) {
@@ -75,7 +100,9 @@ const total = (product) => product.variants.reduce((sum, each) => sum + left(eac
 // The variant whose price stands for the product: the cheapest that can be bought.
 function lead(product) {
   const able = product.variants.filter(left);
-  return (able.length ? able : product.variants).reduce((best, each) => (each.priceWithTax < best.priceWithTax ? each : best));
+  return (able.length ? able : product.variants).reduce((best, each) =>
+    each.priceWithTax < best.priceWithTax ? each : best,
+  );
 }
 
 function price(variant) {
@@ -96,7 +123,13 @@ function stock(count) {
 }
 
 function tags({ customFields }) {
-  return make("div", {}, ...["onnuri", "naverPay"].filter((flag) => customFields[flag]).map((flag) => make("span", { className: "tag" }, say[flag])));
+  return make(
+    "div",
+    {},
+    ...["onnuri", "naverPay"]
+      .filter((flag) => customFields[flag])
+      .map((flag) => make("span", { className: "tag" }, say[flag])),
+  );
 }
 
 function list(products) {
@@ -108,7 +141,13 @@ function list(products) {
       make(
         "a",
         { href: address(`/store/p/${product.slug}`) },
-        make("img", { src: product.featuredAsset.preview, alt: "", loading: "lazy", width: 400, height: 400 }),
+        make("img", {
+          src: product.featuredAsset.preview,
+          alt: "",
+          loading: "lazy",
+          width: 400,
+          height: 400,
+        }),
         make("strong", {}, product.name),
         price(lead(product)),
         stock(total(product)),
@@ -120,7 +159,8 @@ function list(products) {
 }
 
 function choices(product) {
-  if (product.variants.length === 1) return make("input", { type: "hidden", name: "variant", value: product.variants[0].id });
+  if (product.variants.length === 1)
+    return make("input", { type: "hidden", name: "variant", value: product.variants[0].id });
   const first = lead(product).id;
   return make(
     "fieldset",
@@ -130,7 +170,14 @@ function choices(product) {
       make(
         "label",
         { className: "choice" },
-        make("input", { type: "radio", name: "variant", value: variant.id, required: true, checked: variant.id === first && left(variant) > 0, disabled: left(variant) < 1 }),
+        make("input", {
+          type: "radio",
+          name: "variant",
+          value: variant.id,
+          required: true,
+          checked: variant.id === first && left(variant) > 0,
+          disabled: left(variant) < 1,
+        }),
         make("span", {}, variant.options[0]?.name ?? variant.name, " ", stock(left(variant))),
         say.won(variant.priceWithTax),
       ),
@@ -139,7 +186,12 @@ function choices(product) {
 }
 
 function field(name, type, value, more = {}) {
-  return make("label", {}, say[name], make("input", { type, name, value, required: true, maxLength: 100, autocomplete: "off", ...more }));
+  return make(
+    "label",
+    {},
+    say[name],
+    make("input", { type, name, value, required: true, maxLength: 100, autocomplete: "off", ...more }),
+  );
 }
 
 function show(product, said = "", bad = false) {
@@ -161,13 +213,24 @@ function show(product, said = "", bad = false) {
     submit(product, form);
   });
   const { customFields: told } = product;
-  const legal = Object.entries(say.legal).flatMap(([key, label]) => (told[key] ? [make("dt", {}, label), make("dd", {}, told[key])] : []));
+  const legal = Object.entries(say.legal).flatMap(([key, label]) =>
+    told[key] ? [make("dt", {}, label), make("dd", {}, told[key])] : [],
+  );
   main.replaceChildren(
     make(
       "article",
       { className: "product" },
       make("img", { src: product.featuredAsset.preview, alt: product.name, width: 400, height: 400 }),
-      make("div", {}, make("h1", {}, product.name), price(lead(product)), stock(total(product)), tags(product), make("p", {}, product.description), form),
+      make(
+        "div",
+        {},
+        make("h1", {}, product.name),
+        price(lead(product)),
+        stock(total(product)),
+        tags(product),
+        make("p", {}, product.description),
+        form,
+      ),
     ),
     make("h2", {}, say.about),
     make("dl", {}, ...legal),
@@ -192,7 +255,11 @@ async function submit(product, form) {
   // What is left now, in any case.
   const fresh = (await one(product.slug).catch(() => null)) ?? product;
   const has = fresh.variants.find((each) => each.id === values.variant);
-  const said = done ? say.ordered(done.code, say.won(done.totalWithTax)) : late && has ? say.few(left(has)) : say.failed;
+  const said = done
+    ? say.ordered(done.code, say.won(done.totalWithTax))
+    : late && has
+      ? say.few(left(has))
+      : say.failed;
   show(fresh, said, !done);
 }
 
@@ -209,7 +276,11 @@ async function begin() {
   const other = document.getElementById("language");
   const there = new URLSearchParams(query);
   there.set("lang", language === "en" ? "ko" : "en");
-  Object.assign(other, { href: `?${there}`, lang: language === "en" ? "ko" : "en", textContent: language === "en" ? "한국어" : "English" });
+  Object.assign(other, {
+    href: `?${there}`,
+    lang: language === "en" ? "ko" : "en",
+    textContent: language === "en" ? "한국어" : "English",
+  });
   try {
     const slug = /^\/store\/p\/([^/]+)/.exec(location.pathname)?.[1];
     if (slug) {
@@ -217,7 +288,10 @@ async function begin() {
       if (product) show(product);
       else main.replaceChildren(make("p", {}, say.gone));
     } else {
-      list((await ask(`{ products(options: { take: 100, sort: { id: ASC } }) { items { ${PRODUCT} } } }`)).products.items);
+      list(
+        (await ask(`{ products(options: { take: 100, sort: { id: ASC } }) { items { ${PRODUCT} } } }`))
+          .products.items,
+      );
     }
   } catch (error) {
     console.warn(error);
