@@ -11,13 +11,14 @@ BRIDGE = "bridge"
 """The administrator who may only read the catalog."""
 
 
-def make(path: Path) -> None:
+def make(path: Path) -> bool:
     """Write them, unless they are there: `admin_password` of `superadmin`, `username`, `password` and `webhook_secret` of the bridge.
+    Returns whether they are new.
 
     Raises OSError.
     """
     if path.exists():
-        return
+        return False
     values = {
         "admin_password": secrets.token_urlsafe(24),
         "username": BRIDGE,
@@ -30,3 +31,4 @@ def make(path: Path) -> None:
         json.dump(values, file, indent=2)
     # At once: the bridge may read it any time.
     part.replace(path)
+    return True

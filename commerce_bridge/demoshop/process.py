@@ -24,7 +24,8 @@ from runtime.supervision.lifeline import Lifeline
 
 log = logs.get("commerce_bridge.demoshop")
 
-PROGRAM, SCRIPT, SECRETS, FEED = "app", "server.mjs", "secrets.json", "feed.csv"
+PROGRAM, SCRIPT = "app", "server.mjs"
+DATABASE, SECRETS, FEED = "shop.sqlite", "secrets.json", "feed.csv"
 OPEN_WITHIN = 180.0
 """Seconds from its start until the shop is open: it is filled at the first one, beside whatever else the machine does."""
 ASK_EVERY, ANSWER_WITHIN, SILENT = 5.0, 5.0, 6
@@ -47,7 +48,9 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
         lifeline.ready()
         await lifeline.stopping()
         return
-    keys.make(folder / SECRETS)
+    if keys.make(folder / SECRETS):
+        # A shop that knows other passwords lets nobody in any more.
+        (folder / DATABASE).unlink(missing_ok=True)
     lifeline.ready(banner=[f"demo shop   {section.url}/store  (at the first start it opens in some minutes)"])
     keeping = asyncio.create_task(keep(section, folder), name="demo shop")
     stopping = asyncio.create_task(lifeline.stopping())
@@ -113,7 +116,7 @@ def variables(section: DemoShopSettings, folder: Path, *, seed: Path = SEED) -> 
         "SHOP_URL": section.url,
         "SHOP_SECRETS": str(folder / SECRETS),
         "SHOP_SEED": str(seed),
-        "SHOP_DATABASE": str(folder / "shop.sqlite"),
+        "SHOP_DATABASE": str(folder / DATABASE),
         "SHOP_WEBHOOK": section.webhook_url,
     }
 

@@ -32,7 +32,7 @@ from runtime.supervision import tether
 from tests.support.product import free_ports
 
 WITHOUT = "Vendure: no connector is tested on a real shop, and the demo's shop is not"
-OPENS_WITHIN, ANSWERS_WITHIN, ENDS_WITHIN = 90.0, 30.0, 15.0
+OPENS_WITHIN, ANSWERS_WITHIN, ENDS_WITHIN = 120.0, 30.0, 15.0
 NOTHING = '{"sellers": [], "products": []}'
 """A seed of a shop that sells nothing yet."""
 

@@ -36,6 +36,7 @@ const port = Number(env.SHOP_PORT);
 const url = env.SHOP_URL || `http://localhost:${port}`;
 const secrets = JSON.parse(await readFile(env.SHOP_SECRETS, "utf8"));
 const seed = JSON.parse(await readFile(env.SHOP_SEED, "utf8"));
+const isNew = !existsSync(env.SHOP_DATABASE);
 
 function log(event, more = {}) {
   console.log(JSON.stringify({ event, ...more }));
@@ -84,7 +85,7 @@ const app = await bootstrap({
     type: "sqljs",
     synchronize: true,
     autoSave: false,
-    ...(existsSync(env.SHOP_DATABASE) ? { location: env.SHOP_DATABASE } : {}),
+    ...(isNew ? {} : { location: env.SHOP_DATABASE }),
   },
   entityOptions: { moneyStrategy: new Won() },
   assetOptions: { assetStorageStrategy: new DrawnPictures() },
@@ -128,7 +129,8 @@ async function save() {
   await rename(`${env.SHOP_DATABASE}.part`, env.SHOP_DATABASE);
 }
 
-if (await fill({ app, seed, secrets, api: `http://${host}:${port}/admin-api`, log })) turns.changed = true;
+// It is saved when it is filled: one that was left half filled is new the next time.
+if (isNew) await fill({ app, seed, secrets, api: `http://${host}:${port}/admin-api`, log });
 await save();
 webhooks.watch(app, turns);
 state.ready = true;

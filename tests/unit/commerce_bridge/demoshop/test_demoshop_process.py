@@ -78,7 +78,7 @@ async def role(folder: Path, **section: Any) -> AsyncIterator[Path]:
     settings = Settings(
         {"demoshop": DemoShopSettings(port=free_ports(1)[0], **section)}, data=folder / "data"
     )
-    settings.data.mkdir()
+    settings.data.mkdir(exist_ok=True)
     lifeline = Lifeline()
     running = asyncio.create_task(process.main(settings, lifeline))
     try:
@@ -112,6 +112,15 @@ async def test_it_is_installed_started_and_stopped(
         assert stat.S_IMODE((folder / "secrets.json").stat().st_mode) == 0o600
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_without_its_passwords_a_shop_begins_anew(fake: node.Node, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "demoshop"
+    folder.mkdir(parents=True)
+    (folder / process.DATABASE).touch()
+    async with role(tmp_path):
+        await until(lambda: len(lives(folder)) == 1)
+        assert not (folder / process.DATABASE).exists()
 
 
 async def test_a_shop_that_ends_is_started_anew(fake: node.Node, tmp_path: Path) -> None:
@@ -170,9 +179,9 @@ async def test_npm_says_how_far_it_is_and_why_not(
 
 
 def test_keys_are_made_once(tmp_path: Path) -> None:
-    keys.make(tmp_path / "secrets.json")
+    assert keys.make(tmp_path / "secrets.json")
     first = (tmp_path / "secrets.json").read_bytes()
-    keys.make(tmp_path / "secrets.json")
+    assert not keys.make(tmp_path / "secrets.json")
     assert (tmp_path / "secrets.json").read_bytes() == first
     told = json.loads(first)
     assert told.keys() == {"admin_password", "username", "password", "webhook_secret"}
