@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from media.contracts.channels import ChannelView
+from studio.contracts.cards import CardsView
+from web.api.cards import cards_of
 from web.api.channels import channel_of
 from web.api.feeds import feed_of
 from web.api.isos import iso_of
@@ -60,6 +62,14 @@ def _channel_inside(view: ChannelView) -> Wire:
     return channel_of(view, inside=True)
 
 
+def _cards_outside(view: CardsView) -> Wire:
+    return cards_of(view, inside=False)
+
+
+def _cards_inside(view: CardsView) -> Wire:
+    return cards_of(view, inside=True)
+
+
 class Topics:
     """All of them."""
 
@@ -68,10 +78,11 @@ class Topics:
         self.feeds = Topic("feeds", (Role.HOST, feed_of))
         self.isos = Topic("isos", (Role.STAFF, iso_of))
         self.shows = Topic("shows", (None, show_of))
+        self.cards = Topic("cards", (None, _cards_outside), (Role.HOST, _cards_inside))
         self.jobs = Topic("jobs", (Role.HOST, job_of))
         self.sources: Topic[Freshness] = Topic("sources", (None, lambda freshness: freshness))
 
     def boards(self, role: Role | None) -> Mapping[str, Board | None]:
         """By topic, what a caller may see."""
-        every = (self.channels, self.feeds, self.isos, self.shows, self.jobs, self.sources)
+        every = (self.channels, self.feeds, self.isos, self.shows, self.cards, self.jobs, self.sources)
         return {topic.name: topic.board(role) for topic in every}

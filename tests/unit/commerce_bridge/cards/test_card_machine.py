@@ -48,8 +48,10 @@ def kinds(cards: Cards, asked: Input, now: int = NOW) -> list[str]:
     return [each.kind for each in decide(cards, asked, now)[1]]
 
 
-def sale(product: str = "bread", price: int = 8_000, **more: int) -> StartSale:
-    return StartSale("s1", product, price, **{"seconds": 60, **more})
+def sale(
+    product: str = "bread", price: int = 8_000, *, quantity: int = 0, saleable: int | None = None
+) -> StartSale:
+    return StartSale("s1", product, price, 60, quantity, saleable=saleable)
 
 
 def states(cards: Cards) -> list[str]:

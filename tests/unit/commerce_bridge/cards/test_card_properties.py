@@ -118,7 +118,12 @@ def test_what_is_said_twice_happens_once(steps: list[tuple[Input, int]]) -> None
 def test_repeats_may_come_in_any_order(steps: list[tuple[Input, int]], chance: object) -> None:
     """Commands of two hosts, each said again in whatever order before anything else happens: the same picture as once."""
     cards = played(steps)[0][-1]
-    for pair in ((Show("a"), Pin("b")), (Hide("a"), Unpin("b")), (Pin("a"), EndSale("b"))):
+    pairs: list[tuple[Input, Input]] = [
+        (Show("a"), Pin("b")),
+        (Hide("a"), Unpin("b")),
+        (Pin("a"), EndSale("b")),
+    ]
+    for pair in pairs:
         try:
             for each in pair:
                 cards, _ = decide(cards, each, 0)
