@@ -119,7 +119,9 @@ async def _server(kind: str, core: int) -> AsyncIterator[tuple[int, str, int]]:
     try:
         assert process.stdout is not None
         async with asyncio.timeout(START_WITHIN):
-            line = await process.stdout.readline()
+            # What is logged on the way to it comes out there too.
+            while (line := await process.stdout.readline()) and not line.startswith(b"{"):
+                pass
         if not line:
             raise RuntimeError(f"the server {kind} did not start")
         said = json.loads(line)
