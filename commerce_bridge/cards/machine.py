@@ -150,6 +150,7 @@ def _start_sale(cards: Cards, asked: StartSale, now: int) -> list[Happening]:
         quantity=asked.quantity,
         per_buyer=asked.per_buyer,
         stock=asked.saleable,
+        regular=facts.price,
     )
     # One whose time is over and that nobody ended yet gives way, with an end of its own.
     over = [] if runs is None else [_end_sale(cards, asked.product, "time")]

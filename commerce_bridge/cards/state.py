@@ -60,6 +60,8 @@ class Sale:
     per_buyer: int = 0
     stock: int | None = None
     """How many could be bought when it started; None where the shop does not say."""
+    regular: int = 0
+    """KRW that it cost before: a shop may carry a sale out by lowering its own price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +127,5 @@ def picture(cards: Cards) -> Picture:
     facts = cards.facts.get(product, Facts("", 0))
     price, list_price = facts.price, facts.list_price
     if sale := cards.sales.get(product):
-        price, list_price = sale.price, list_price or price
+        price, list_price = sale.price, list_price or sale.regular or price
     return Picture(product, product == cards.pinned, price, list_price)

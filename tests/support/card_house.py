@@ -73,7 +73,7 @@ class CardHouse:
             compose.run(
                 self.bus,
                 *self._stores,
-                settings=StudioSettings(media_timeout=0.3, upkeep_interval=0.05),
+                settings=StudioSettings(media_timeout=1.5, upkeep_interval=0.05),
                 clock=self.clock,
                 ready=ready.set,
                 stopping=stopping,

@@ -100,7 +100,7 @@ def test_what_is_not_of_the_show_cannot_be_shown_and_need_not_be_hidden() -> Non
 def test_a_sale_ends_by_time_and_changes_what_the_picture_says() -> None:
     cards = after(begun(), Show("bread"), sale())
     assert picture(cards) == Picture("bread", price=8_000, list_price=12_000)
-    assert cards.sales["bread"] == Sale("s1", 8_000, NOW, NOW + 60 * SECOND)
+    assert cards.sales["bread"] == Sale("s1", 8_000, NOW, NOW + 60 * SECOND, regular=10_000)
     assert kinds(cards, Tick(), NOW + 60 * SECOND - 1) == []
     (over,) = decide(cards, Tick(), NOW + 60 * SECOND)[1]
     assert (over.kind, over.cause, over.sale) == ("sale.ended", "time", cards.sales["bread"])
@@ -108,7 +108,10 @@ def test_a_sale_ends_by_time_and_changes_what_the_picture_says() -> None:
 
 
 def test_a_sale_of_a_product_that_is_not_reduced_says_what_it_cost_before() -> None:
-    assert picture(after(begun(), Show("rice"), sale("rice", 20_000))).list_price == 30_000
+    cards = after(begun(), Show("rice"), sale("rice", 20_000))
+    assert picture(cards).list_price == 30_000
+    # The shop carries it out by lowering its own price.
+    assert picture(after(cards, News("rice", Facts("쌀", 20_000)))).list_price == 30_000
 
 
 def test_one_sale_of_a_product_at_a_time() -> None:
