@@ -11,6 +11,13 @@ TEST_ARGS ?=
 SOAK_ARGS ?=
 BENCH_ARGS ?=
 
+# SHOP=feed runs the demo without its shop: the same catalog is a file then (docs/operating.md).
+ifeq ($(SHOP),feed)
+export GACHI_DEMOSHOP__KIND := feed
+export GACHI_BRIDGE__SHOPS := [{ id = "demo", kind = "feed", name = "가치장터", \
+	options = { folder = "$(or $(GACHI_DATA),var)/demoshop", path = "feed.csv" } }]
+endif
+
 # The newest Python that is new enough, whatever it is called here.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)

@@ -57,6 +57,7 @@ from web.realtime.hub import Hub
 from web.realtime.metrics import RealtimeMetrics
 from web.realtime.settings import RealtimeSettings
 from web.realtime.source import Source
+from web.realtime.topics import Topics
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 from web.whip import ANSWER_SECONDS, Whip
 
@@ -169,11 +170,11 @@ class Web:
             clock=clock,
         )
         self._realtime_metrics = RealtimeMetrics(ports.registry)
-        self.realtime = Hub(ports.realtime, self._realtime_metrics, clock)
+        self.links = Links(asking(ports.bus, LINK_SECONDS), clock)
+        self.realtime = Hub(Topics(self.links.buy), ports.realtime, self._realtime_metrics, clock)
         self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
         self._announcer = Announcer(ports.bus)
-        self.links = Links(asking(ports.bus, LINK_SECONDS), clock)
         self._pictures = ProductPictures(asking(ports.bus, PICTURE_SECONDS))
         self._go = Go(self.links, self._announcer, LinkFigures(self._announcer, ports.registry))
         self._hooks = Hooks(ask, ports.http, ports.auth, self.metrics, clock)

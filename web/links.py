@@ -122,6 +122,10 @@ class Links:
         except InvalidError as error:
             raise CommandError(Fault.INVALID, str(error), field=error.field) from error
 
+    def buy(self, show: str, product: str) -> str | None:
+        """As `path`, of a card on the show's own page; None before the bridge gave its keys."""
+        return self.path(show, product) if self._newest else None
+
     async def link(self, token: str) -> Link:
         """What a token says. Raises `LinkError` where we did not sign it, `CommandError` where we cannot know."""
         if not self._keys:

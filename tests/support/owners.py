@@ -22,6 +22,7 @@ from runtime.bus.port import Bus
 from studio.contracts import shows as sh
 from studio.contracts.shows import ShowState
 from tests.support.bridge_owner import BridgeOwner
+from tests.support.card_owner import CardOwner
 from tests.support.iso_owner import IsoOwner
 
 
@@ -48,6 +49,7 @@ class Owners:
         self._isos = IsoOwner(bus)
         self.isos = self._isos.isos
         self.bridge = BridgeOwner(bus)
+        self.cards = CardOwner(bus, self.show)
         self.jobs: dict[str, jo.JobView] = {}
         self.storyboards: list[str] = []
         """Recordings that one was asked for of, in order."""
@@ -83,6 +85,7 @@ class Owners:
             fe.GetFeed: self.get_feed,
             **self._isos.handlers(),
             **self.bridge.handlers(),
+            **self.cards.handlers(),
             ta.ListRecordings: self.list_recordings,
             ta.GetRecording: self.get_recording,
             ta.DeleteRecording: self.delete_recording,

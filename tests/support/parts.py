@@ -1,4 +1,4 @@
-"""Brings what the suite wants beside its wheels: a browser, a web server, encoders, promtool. Best effort, with time-outs; it
+"""Brings what the suite wants beside its wheels: a browser, a web server, encoders, promtool, a shop. Best effort, with time-outs; it
 never fails the run.
 
 ``python -m tests.support.parts`` is called by `make test`. Redis, PostgreSQL and ffmpeg come as wheels (groups
@@ -138,6 +138,17 @@ def bring_promtool() -> None:
                 shutil.copy(folder / "usr/bin/promtool", PROMTOOL)
 
 
+def bring_shop() -> None:
+    """Have npm install the demo's shop, from its lock, into the user's cache: 170 MB, once."""
+    from tests.support import vendure  # pytest's parts of it are for tests
+
+    try:
+        vendure.program()
+    except RuntimeError as error:
+        print(f"   {error}", flush=True)
+        print(f"!! MISSING  {vendure.WITHOUT}", flush=True)
+
+
 def missing() -> list[str]:
     """What the suite will do without, in words."""
     absent = [part.without for part in PARTS if not _there(part)]
@@ -158,6 +169,7 @@ def main() -> None:
     """Bring what can be brought and say what cannot."""
     bring()
     bring_promtool()
+    bring_shop()
     for what in missing():
         print(f"!! MISSING  {what}", flush=True)
 

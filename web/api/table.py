@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from web.api import (
     audit,
+    cards,
     channels,
     feeds,
     isos,
@@ -29,6 +30,7 @@ from web.problems import catalogue
 VIEWER, HOST, STAFF, ADMIN = Role.VIEWER, Role.HOST, Role.STAFF, Role.ADMIN
 _CHANNEL, _FEED, _SHOW, _USER = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}", "/users/{user}"
 _ISO = "/isos/{iso}"
+_CARD = f"{_SHOW}/cards/{{product}}"
 _STATE = (catalogue.CONFLICT,)
 _ROOM = (catalogue.CONFLICT, catalogue.CAPACITY)
 
@@ -108,6 +110,28 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_SHOW}/export.mp4", HOST, "Download a show's MP4", shows.download_export, "shows",
           media="video/mp4", problems=(catalogue.NOT_READY, catalogue.RANGE, catalogue.CONFLICT),
           note="Single byte ranges are served."),
+    # --- cards
+    Route("GET", f"{_SHOW}/cards", None, "Get a show's cards", cards.get_cards, "cards",
+          response=wire_commerce.Cards, versioned=True,
+          note="What is on the picture goes by programme time: of an ended show all `moments`, of a live one the newest 500."),
+    Route("PUT", f"{_SHOW}/lineup", HOST, "Replace a show's products", cards.put_lineup, "cards",
+          body=wire_commerce.LineupPut, response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="While live, what is shown, pinned or on sale must stay in it."),
+    Route("POST", f"{_CARD}/show", HOST, "Put a card on the picture", cards.show_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="What was there goes. Idempotent."),
+    Route("POST", f"{_CARD}/hide", HOST, "Take a card off the picture", cards.hide_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="The pinned one comes back, where it is another. Idempotent."),
+    Route("POST", f"{_CARD}/pin", HOST, "Pin a card", cards.pin_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="It stands on the picture while no other is shown. Idempotent."),
+    Route("POST", f"{_CARD}/unpin", HOST, "Unpin a card", cards.unpin_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="Idempotent."),
+    Route("POST", f"{_CARD}/sale", HOST, "Start a time sale", cards.start_sale, "cards",
+          body=wire_commerce.SaleStart, response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="Below the price; one at a time for a product. It ends by the server's clock, with its quantity, or by hand."),
+    Route("DELETE", f"{_CARD}/sale", HOST, "End a time sale", cards.end_sale, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="Idempotent."),
     # --- recordings and jobs
     Route("GET", "/recordings", HOST, "List recordings", recordings.list_recordings, "recordings",
           query=wire.RecordingQuery, response=wire.RecordingPage),

@@ -26,6 +26,7 @@ from studio import compose
 from studio.adapters.logfile import FileShowLogs
 from studio.adapters.migrations import BRANCH
 from studio.adapters.sql import SqlShowStore
+from studio.adapters.sql_lineups import SqlLineupStore
 from studio.contracts.shows import (
     AddMark,
     CreateShow,
@@ -62,6 +63,7 @@ class House:
         self.media.add_channel("second", Program(feed="pattern"))
         self.media.feeds = {"cam": feed("cam"), "pattern": feed("pattern")}
         self.store = SqlShowStore(database)
+        self.lineups = SqlLineupStore(database)
 
     @asynccontextmanager
     async def studio(self, *, crash: bool = False) -> AsyncIterator[None]:
@@ -76,6 +78,7 @@ class House:
                 self.bus,
                 self.store,
                 FileShowLogs(self.root / "shows"),
+                self.lineups,
                 settings=StudioSettings(media_timeout=0.3, upkeep_interval=0.05),
                 clock=CLOCK,
                 ready=ready.set,

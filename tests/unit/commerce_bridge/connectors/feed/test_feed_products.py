@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from commerce_bridge.connectors.feed import assemble
+from commerce_bridge.model.errors import ShopLiedError
 from commerce_bridge.model.product import MANDATORY, MOST_VARIANTS, Flag
 from tests.support.feed_rows import NOW, read
 
@@ -137,3 +139,10 @@ def test_a_group_is_bounded() -> None:
     assert len(product.variants) == MOST_VARIANTS
     assert [each.row for each in bad] == [MOST_VARIANTS + n for n in range(1, 6)]
     assert replace(product, variants=product.variants[:1]) == read(table("item_group_id", lines[0]))[0][0]
+
+
+def test_a_catalog_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "MOST_PRODUCTS", 3)
+    assert len(read(table("brand", *(f"{n},a,http://a,1," for n in range(3))))[0]) == 3
+    with pytest.raises(ShopLiedError, match="more than 3"):
+        read(table("brand", *(f"{n},a,http://a,1," for n in range(4))))

@@ -134,6 +134,47 @@ def test_a_quote_that_is_never_closed_swallows_nothing() -> None:
     assert [(each.row, each.key) for each in bad] == [(2, "2")]
 
 
+def test_two_quotes_that_pair_by_chance_swallow_nothing() -> None:
+    text = HEAD + row("1") + row("2", '"사과') + row("3") + row("4") + row("5", '배"') + row("6")
+    products, bad = read(text.encode())
+    assert [each.key for each in products] == ["1", "3", "4", "5", "6"]
+    assert [(each.row, each.key) for each in bad] == [(2, "2")]
+    text = HEAD + row("1") + row("2", '"사과') + row("3") + row("4")
+    assert [each.key for each in read(text.encode())[0]] == ["1", "3", "4"], "nor one that nothing closes"
+    assert [each.key for each in read(text.strip().encode())[0]] == ["1", "3", "4"]
+    for broken in ("5,배", '5,"배'):
+        with pytest.raises(ShopLiedError, match="breaks off"):
+            read((text + broken).encode())
+    # What only looks a little like rows is text.
+    text = (
+        HEAD
+        + row("1", more=',"둘, 셋, 넷, 다섯, 여섯, 일곱\n하나, 둘, 셋, 넷, 다섯, 여섯\n\nhttp://a"')
+        + row("2")
+    )
+    products, bad = read(text.encode())
+    assert [each.key for each in products] == ["1", "2"]
+    assert "다섯, 여섯\nhttp" in products[0].description
+    assert not bad
+
+
+@pytest.mark.parametrize("more", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_row_is_told_at_every_length_around_the_limit(more: int, quote: str) -> None:
+    begun = f"2,사과,http://a/2,1000,,{quote}"
+    text = (
+        HEAD
+        + row("1")
+        + begun
+        + "x" * (LONGEST_ROW + more - len(begun) - len(quote))
+        + quote
+        + "\n"
+        + row("3")
+    )
+    products, bad = read(text.encode())
+    assert {each.key for each in products} | {each.key for each in bad} == {"1", "2", "3"}
+    assert len(bad) == (more > -len(quote))
+
+
 def test_quotes_within_a_cell_are_signs() -> None:
     products, bad = read((HEAD + row("1", '모니터 27" 커브드') + row("2", '"27"" 모니터,\n검정"')).encode())
     assert not bad
