@@ -6,8 +6,10 @@ anywhere but to the address that the shop gave for the product.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_plus, urlencode
+from functools import lru_cache
+from urllib.parse import quote, unquote_plus
 
 from commerce_bridge.model.errors import InvalidError
 from commerce_bridge.model.product import checked_url
@@ -18,6 +20,8 @@ OURS = frozenset(
     ("lc_click", "lc_show", "lc_card", "lc_ch", "utm_source", "utm_medium", "utm_campaign")
 )  # fmt: skip
 """Names that are ours to say: an address that has them already loses them, whoever wrote them there."""
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+"""What ids are made of: nothing in it needs quoting."""
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -37,15 +41,22 @@ def destination(product_url: str, attribution: Attribution) -> str:
 
     ASCII alone, as a `Location` wants it (RFC 9110 §10.2.2). Raises `InvalidError` where the address is none.
     """
+    before, after = _around(product_url)
+    return f"{before}{_said(attribution)}{after}"
+
+
+@lru_cache(maxsize=4096)
+def _around(product_url: str) -> tuple[str, str]:
+    """What of an address comes before our part of the query, and after it. The same few are asked for again and again."""
     url = _ascii(checked_url(product_url, name="url"))
     url, hash_sign, fragment = url.partition("#")
     base, _, query = url.partition("?")
-    kept = [item for item in query.split("&") if item and not _is_ours(item)]
-    return f"{base}?{'&'.join([*kept, urlencode(_said(attribution))])}{hash_sign}{fragment}"
+    kept = "".join(f"{item}&" for item in query.split("&") if item and not _is_ours(item))
+    return f"{base}?{kept}", f"{hash_sign}{fragment}"
 
 
-def _said(attribution: Attribution) -> list[tuple[str, str]]:
-    said = [
+def _said(attribution: Attribution) -> str:
+    said = (
         ("lc_click", attribution.click),
         ("lc_show", attribution.show),
         ("lc_card", attribution.product),
@@ -53,8 +64,12 @@ def _said(attribution: Attribution) -> list[tuple[str, str]]:
         ("utm_source", SOURCE),
         ("utm_medium", MEDIUM),
         ("utm_campaign", attribution.show),
-    ]
-    return [(name, value) for name, value in said if value]
+    )
+    return "&".join(
+        f"{name}={value if _PLAIN.fullmatch(value) else quote(value, safe='')}"
+        for name, value in said
+        if value
+    )
 
 
 def _is_ours(item: str) -> bool:

@@ -7,6 +7,7 @@ truth. The list is short on purpose: what previews links in chats, what indexes 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 NAMES = (
     # previews in chats and feeds, those of Korea first
@@ -36,5 +37,11 @@ def is_program(method: str, headers: Mapping[str, str]) -> bool:
     ahead = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')} {headers.get('X-Purpose', '')} {headers.get('X-Moz', '')}"
     if any(word in ahead.lower() for word in ("prefetch", "prerender", "preview")):
         return True
-    agent = headers.get("User-Agent", "").strip().lower()
+    return _says_so(headers.get("User-Agent", ""))
+
+
+@lru_cache(maxsize=512)
+def _says_so(agent: str) -> bool:
+    """Whether a user agent is a program's, or says nothing. Crowds have few of them."""
+    agent = agent.strip().lower()
     return not agent or any(name in agent for name in NAMES)

@@ -29,6 +29,10 @@ LONGEST = 260
 _ORIGIN = re.compile(r"[a-z0-9-]{1,20}")
 _ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MOST_ID}}}")
 _OURS = re.compile(rf"[{ALPHABET}]{{16}}")
+_RFC = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+"""Digits of base 32 as RFC 4648 has them, in the place of ours."""
+_TO_RFC = bytes.maketrans(ALPHABET.encode(), _RFC)
+_FROM_RFC = bytes.maketrans(_RFC, ALPHABET.encode())
 _PACKED = 0xFF
 _KNOWN = 0x80
 _PURPOSE = b"gachi-live purchase link\0"
@@ -112,10 +116,7 @@ def _text(raw: bytes) -> str:
 def _packed(text: str, name: str) -> bytes:
     """An id: its length and its characters, or ten bytes where it is one of ours. Empty is a length of 0."""
     if _OURS.fullmatch(text):
-        number = 0
-        for digit in text:
-            number = number << 5 | ALPHABET.index(digit)
-        return bytes([_PACKED]) + number.to_bytes(10, "big")
+        return bytes([_PACKED]) + base64.b32decode(text.encode().translate(_TO_RFC))
     if not _ID.fullmatch(text) and not (name == "show" and not text):
         raise InvalidError(f"{text[:MOST_ID]!r} cannot be in a link", field=name)
     return bytes([len(text)]) + text.encode()
@@ -141,6 +142,5 @@ def _unpacked(body: bytes) -> Link:
 
 def _unpacked_id(raw: bytes) -> tuple[str, bytes]:
     if raw[0] == _PACKED:
-        number = int.from_bytes(raw[1:11], "big")
-        return "".join(ALPHABET[number >> (5 * place) & 31] for place in range(15, -1, -1)), raw[11:]
+        return base64.b32encode(raw[1:11]).translate(_FROM_RFC).decode("ascii"), raw[11:]
     return raw[1 : 1 + raw[0]].decode("ascii"), raw[1 + raw[0] :]

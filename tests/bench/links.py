@@ -2,7 +2,7 @@
 against aiohttp that redirects to one address and does nothing else.
 
 The servers run one at a time on one core, the load on the other, in interleaved rounds. As a program of its own
-(``python -m tests.bench.links KIND CORE PARENT``) this is the server.
+(``python -m tests.bench.links KIND CORE PARENT HUB``) this is the server.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from runtime.bus.hub import HubBus, HubServer
 from runtime.supervision.hosting import run as hosted
 from runtime.supervision.tether import die_with
 from tests.bench import machine
@@ -52,14 +53,20 @@ async def run() -> list[Row]:
     serving, loading = machine.cores()
     os.sched_setaffinity(0, {loading})
     found: dict[str, list[Rate]] = {}
-    for round_ in range(ROUNDS):
-        for kind in ("ours", "bare") if round_ % 2 == 0 else ("bare", "ours"):
-            found.setdefault(kind, []).append(await _measure(kind, serving))
+    with tempfile.TemporaryDirectory(prefix="gachi-bench-") as folder:
+        hub = HubServer(Path(folder) / "bus.sock")
+        await hub.start()
+        try:
+            for round_ in range(ROUNDS):
+                for kind in ("ours", "bare") if round_ % 2 == 0 else ("bare", "ours"):
+                    found.setdefault(kind, []).append(await _measure(kind, serving, hub.path))
+        finally:
+            await hub.close()
     rates = {kind: median([rate.requests for rate in all_]) for kind, all_ in found.items()}
     cpu = {kind: median([rate.cpu for rate in all_]) for kind, all_ in found.items()}
     notes = [
         (
-            f"{CONNECTIONS} connections with a browser's headers, each click announced on the bus; the peer redirects to one "
+            f"{CONNECTIONS} connections with a browser's headers, each click announced to the hub of a bus; the peer redirects to one "
             f"address; server on one core, load on the other, {ROUNDS} interleaved rounds of {SECONDS:g} s, medians"
         )
     ]
@@ -80,8 +87,8 @@ async def run() -> list[Row]:
     ]
 
 
-async def _measure(kind: str, core: int) -> Rate:
-    async with _server(kind, core) as (port, path, pid):
+async def _measure(kind: str, core: int, hub: Path) -> Rate:
+    async with _server(kind, core, hub) as (port, path, pid):
         connections = [await connect(port) for _ in range(CONNECTIONS)]
         await _follow(connections, path, 0.5)  # keys, addresses and caches are warm after the first
         began, before = time.monotonic(), machine.cpu_seconds([pid])
@@ -109,17 +116,19 @@ async def _follow(connections: list[Connection], path: str, seconds: float) -> i
 
 
 @asynccontextmanager
-async def _server(kind: str, core: int) -> AsyncIterator[tuple[int, str, int]]:
+async def _server(kind: str, core: int, hub: Path) -> AsyncIterator[tuple[int, str, int]]:
     """Port, path of a link, and process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "tests.bench.links", kind, str(core), str(os.getpid())),
+        *("-m", "tests.bench.links", kind, str(core), str(os.getpid()), str(hub)),
         stdout=asyncio.subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
         async with asyncio.timeout(START_WITHIN):
-            line = await process.stdout.readline()
+            # What is logged on the way to it comes out there too.
+            while (line := await process.stdout.readline()) and not line.startswith(b"{"):
+                pass
         if not line:
             raise RuntimeError(f"the server {kind} did not start")
         said = json.loads(line)
@@ -133,13 +142,13 @@ async def _server(kind: str, core: int) -> AsyncIterator[tuple[int, str, int]]:
 # --- inside the processes --------------------------------------------------------------------------------------------
 
 
-async def _ours() -> None:
+async def _ours(hub: Path) -> None:
     from runtime import ids
     from tests.support.commerce_owner import CommerceOwner, product
     from tests.support.sites import site
 
     with tempfile.TemporaryDirectory(prefix="gachi-bench-") as folder:
-        async with site(Path(folder)) as made:
+        async with site(Path(folder), bus=HubBus(hub)) as made:
             bridge = CommerceOwner(made.owners.bus)
             sold = bridge.put(product("7", "https://shop.example/goods/view?no=7&opt=%EA%B0%80"))
             async with bridge.serving():
@@ -152,7 +161,7 @@ async def _ours() -> None:
                 await asyncio.sleep(3600)
 
 
-async def _bare() -> None:
+async def _bare(_: Path) -> None:
     async def go(_: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "https://shop.example/goods/view?no=7"})
 
@@ -168,4 +177,4 @@ async def _bare() -> None:
 if __name__ == "__main__":
     os.sched_setaffinity(0, {int(sys.argv[2])})
     die_with(int(sys.argv[3]))
-    hosted({"ours": _ours, "bare": _bare}[sys.argv[1]]())
+    hosted({"ours": _ours, "bare": _bare}[sys.argv[1]](Path(sys.argv[4])))
