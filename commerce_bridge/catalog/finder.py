@@ -16,7 +16,7 @@ from runtime.clock import Clock
 
 log = logs.get("bridge.finder")
 
-PIECE = 20_000
+PIECE = 50_000
 """Lines that are read into one piece at the start."""
 QUIET = 5.0
 """Seconds without a change after which all is made one piece."""

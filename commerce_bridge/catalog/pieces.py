@@ -81,9 +81,12 @@ class Piece:
         start = self.starts[line]
         return self.text[start : start + SORTED_BY + 1].partition("\t")[0][:SORTED_BY], self.id(line)
 
-    def first_from(self, key: Key) -> int:
-        """Number of the first line that is not before a place."""
-        return bisect_left(range(self.count), key, key=self.key)
+    def first_from(self, key: Key, low: int = 0) -> int:
+        """Number of the first line, from `low` on, that is not before a place. Quick where that is near."""
+        high, step = low, 1
+        while high < self.count and self.key(high) < key:
+            low, high, step = high + 1, high + step, 2 * step
+        return bisect_left(range(self.count), key, low, min(high, self.count), key=self.key)
 
     def first_after(self, key: Key) -> int:
         """Number of the first line behind a place."""
@@ -115,7 +118,10 @@ def merged(older: Piece, newer: Piece, *, oldest: bool) -> Piece:
     ids = older.ids
     # Cuts: where a line of the older one is left out, or one of the newer one is put before it.
     cuts = [(line, -1) for line in range(older.count) if ids[_ID * line : _ID * line + _ID] in hidden]
-    cuts += [(older.first_from(newer.key(line)), line) for line in range(newer.count)]
+    place = 0
+    for line in range(newer.count):
+        place = older.first_from(newer.key(line), place)
+        cuts.append((place, line))
     # Of one place: what is put there, in its own order, comes before the line that is left out.
     cuts.sort(key=lambda cut: (cut[0], cut[1] < 0, cut[1]))
     runs: list[tuple[Piece, int, int]] = []

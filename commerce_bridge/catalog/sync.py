@@ -207,7 +207,6 @@ class ShopSync:
         self.view = progress.begun(started)
         self._changed()
         self._circuit = Circuit() if self._circuit.wait(self._begun) else self._circuit.tried(self._begun)
-        gone = 0
         try:
             with self._answering():
                 # From before the pass on: what changes while it runs must not be missed.
@@ -219,14 +218,17 @@ class ShopSync:
                 if not listed:
                     self.view = progress.unchanged(self._whole, self.view)
                     await self._ledger.store.seen_again(self.name, seen=started)
-                await self._note(done=str(started))
+                whole = progress.ended(self.view, self._clock.wall(), gone=gone)
+                await self._note(done=str(started), sync=whole.model_dump_json())
         except (ShopError, StoreError) as error:
             self.view = progress.ended(self.view, self._clock.wall(), error=str(error))
             log.warning("a pass over a catalog broke off", shop=self.name, error=str(error))
+            with self._keeping():
+                await self._note(sync=self.view.model_dump_json())
         else:
             self.figures.passes += 1
             self.figures.gone += gone
-            self.view = self._whole = progress.ended(self.view, self._clock.wall(), gone=gone)
+            self.view = self._whole = whole
             log.info("a catalog was read", shop=self.name, **_counts(self.view))
         finally:
             if self.view.running:  # a bug of ours or the connector's, or the end of the process
@@ -235,8 +237,6 @@ class ShopSync:
                 # Of one that did not even begin, the circuit alone says when it is tried again.
                 self._broke_off = self._clock.monotonic()
             self._changed()
-        with self._keeping():
-            await self._note(sync=self.view.model_dump_json())
 
     async def _listed(self, started: int) -> bool:
         """Take the whole catalog as it comes; false where it is as it was."""
