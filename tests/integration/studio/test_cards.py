@@ -76,6 +76,8 @@ async def test_a_show_sells_from_plan_to_replay_over_a_restart_of_the_studio(hou
         over = await house.ask(StopShow(show=show))
         replay = await house.cards(show)
 
+    async with house.studio():
+        assert await house.cards(show) == replay  # read from the log
         entries = await house.entries(show)
     assert [each.type for each in entries] == [
         "card.lineup",
@@ -211,6 +213,16 @@ async def test_a_show_whose_products_lack_what_the_law_wants_does_not_start(hous
         assert not house.media.recordings
         house.shop.put(product("bad"), product("old"))
         assert (await house.ask(StartShow(show=show))).state is ShowState.LIVE
+
+
+async def test_what_is_sold_out_at_the_start_says_so(house: CardHouse) -> None:
+    house.shop.put(product("bread", saleable=0))
+    async with house.studio():
+        live = await house.live("bread")
+        assert (await house.cards(live.id)).cards[0].state == "sold_out"
+        await house.shop.change("bread", saleable=1)
+        await house.until(live.id, lambda cards: cards.cards[0].state == "queued")
+        assert await house.types(live.id, 3) == ["card.lineup", "card.sold_out", "card.back"]
 
 
 async def test_a_show_without_products_starts_whatever_the_bridge_does(house: CardHouse) -> None:
