@@ -230,6 +230,7 @@ class CardsService:
         if live := self._live.pop(show.id, None):
             live.note(inputs.Close(), time=time)
             live.end_range(time)
+            self._remember(show.id, live.timeline)
         self._untold.discard(show.id)
 
     async def deleted(self, show: str) -> None:
@@ -317,13 +318,16 @@ class CardsService:
         return timeline
 
     async def _of_the_past(self, show: str) -> Timeline:
-        async with self._locks.hold(f"past/{show}"):  # many ask at once for a show that just ended
+        async with self._locks.hold(f"past/{show}"):  # many ask at once
             timeline = self._past.get(show) or await self._read(show)
-            self._past[show] = timeline
-            self._past.move_to_end(show)
-            while len(self._past) > PAST_KEPT:
-                self._past.popitem(last=False)
+            self._remember(show, timeline)
             return timeline
+
+    def _remember(self, show: str, timeline: Timeline) -> None:
+        self._past[show] = timeline
+        self._past.move_to_end(show)
+        while len(self._past) > PAST_KEPT:
+            self._past.popitem(last=False)
 
     async def _asked(self, show: str, cards: Cards, timeline: Timeline) -> CardsView:
         look = await self._products.look(cards.products)

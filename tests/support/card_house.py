@@ -36,6 +36,13 @@ class SetClock(SystemClock):
         self.by = 0
         """Microseconds that somebody has set the wall's clock by."""
         self._on = 0
+        self.free = asyncio.Event()
+        """Cleared: who sleeps goes on sleeping."""
+        self.free.set()
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        await self.free.wait()
 
     def run_on(self, seconds: int) -> None:
         """So much time is over."""
@@ -62,7 +69,7 @@ class CardHouse:
         self._stores = SqlShowStore(database), FileShowLogs(root / "shows"), SqlLineupStore(database)
 
     @asynccontextmanager
-    async def studio(self, *, crash: bool = False) -> AsyncIterator[None]:
+    async def studio(self, *, crash: bool = False, media_timeout: float = 0.3) -> AsyncIterator[None]:
         """A studio process; `crash` ends it without a word at the end of the block."""
         ready, stop = asyncio.Event(), asyncio.Event()
 
@@ -73,7 +80,7 @@ class CardHouse:
             compose.run(
                 self.bus,
                 *self._stores,
-                settings=StudioSettings(media_timeout=1.5, upkeep_interval=0.05),
+                settings=StudioSettings(media_timeout=media_timeout, upkeep_interval=0.05),
                 clock=self.clock,
                 ready=ready.set,
                 stopping=stopping,

@@ -54,6 +54,8 @@ class ProductOwner:
         self.products: dict[str, ProductView] = {}
         self.watched: list[str] = []
         """Ids that were asked to be watched, in order."""
+        self.asked = 0
+        """Times that products were asked for."""
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -70,6 +72,7 @@ class ProductOwner:
         return view
 
     async def _get(self, command: GetProducts | WatchProducts) -> ProductList:
+        self.asked += 1
         await self.answering.wait()
         return ProductList(products=[self.products[each] for each in command.ids if each in self.products])
 
