@@ -13,7 +13,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from commerce_bridge.connectors.vendure import open_shop, pages, webhooks
+from commerce_bridge.connectors.vendure import pages, webhooks
+from commerce_bridge.connectors.vendure.options import read_options
+from commerce_bridge.connectors.vendure.shop import VendureShop
 from commerce_bridge.ports import Capability, Shop
 from tests.contract.test_shop import TestShop as Contract
 from tests.support.shops import GARBAGE, STATUSES, Fault, Item, Lie, ShopUnderTest, break_off
@@ -47,11 +49,11 @@ class VendureUnderTest:
         app.router.add_post("/admin-api", self._pass_on)
         self.proxy = TestServer(app)
         self.shop: Shop
+        self._vendure: VendureShop
 
     def open(self) -> None:
-        self.shop = open_shop(
-            "s", self._demo.options(url=str(self.proxy.make_url("/admin-api")), timeout="1")
-        )
+        options = self._demo.options(url=str(self.proxy.make_url("/admin-api")), timeout="30")
+        self.shop = self._vendure = VendureShop("s", read_options(options))
 
     async def put(self, *items: Item) -> list[str]:
         new = [item for item in items if item.key not in self._ids]
@@ -66,6 +68,9 @@ class VendureUnderTest:
 
     async def fault(self, kind: Fault | None) -> None:
         self._fault = kind
+        # A real shop on a busy machine may take seconds: it is given up early only where it shall not answer.
+        api = self._vendure._api
+        api._options = api._options.model_copy(update={"timeout": 0.5 if kind is Fault.SLOW else 30.0})
         if kind is Fault.SLOW:
             self._calm.clear()
         else:

@@ -129,9 +129,10 @@ class AdminApi:
             headers["Authorization"] = f"Bearer {self._bearer}"
         if self._options.channel:
             headers["vendure-token"] = self._options.channel
+        timeout = aiohttp.ClientTimeout(total=self._options.timeout)
         try:
             async with self._open().post(
-                self._options.url, json=question, headers=headers, allow_redirects=False
+                self._options.url, json=question, headers=headers, allow_redirects=False, timeout=timeout
             ) as answer:
                 body = bytearray()
                 async for piece in answer.content.iter_chunked(1 << 16):
@@ -146,7 +147,6 @@ class AdminApi:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_AT_ONCE),
-                timeout=aiohttp.ClientTimeout(total=self._options.timeout),
                 # A shop whose session is a cookie, and that is reached by an address, as in tests and offices.
                 cookie_jar=aiohttp.CookieJar(unsafe=True),
             )

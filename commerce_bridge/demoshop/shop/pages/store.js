@@ -105,6 +105,9 @@ function lead(product) {
   );
 }
 
+// The shop names it by the address that is told to others; here it comes from where the page did.
+const drawn = (product) => new URL(product.featuredAsset.preview).pathname;
+
 function price(variant) {
   const { listPrice } = variant.customFields;
   const now = variant.priceWithTax;
@@ -142,7 +145,7 @@ function list(products) {
         "a",
         { href: address(`/store/p/${product.slug}`) },
         make("img", {
-          src: product.featuredAsset.preview,
+          src: drawn(product),
           alt: "",
           loading: "lazy",
           width: 400,
@@ -155,7 +158,7 @@ function list(products) {
       ),
     ),
   );
-  main.replaceChildren(make("ul", { className: "list" }, ...items));
+  main.replaceChildren(make("h1", {}, say.shop), make("ul", { className: "list" }, ...items));
 }
 
 function choices(product) {
@@ -220,7 +223,7 @@ function show(product, said = "", bad = false) {
     make(
       "article",
       { className: "product" },
-      make("img", { src: product.featuredAsset.preview, alt: product.name, width: 400, height: 400 }),
+      make("img", { src: drawn(product), alt: product.name, width: 400, height: 400 }),
       make(
         "div",
         {},
