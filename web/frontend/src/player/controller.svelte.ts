@@ -214,6 +214,24 @@ export class PlayerController {
     return this.#engine?.programmeAt(seconds) ?? null;
   }
 
+  /** Programme time of the picture that stands now, Unix milliseconds; null while it is not known. */
+  get programme(): number | null {
+    return this.programmeAt(this.#video.currentTime);
+  }
+
+  /** Milliseconds of this machine's clock in which so many of programme pass; null while the picture stands. */
+  lasts(programme: number): number | null {
+    const { paused, playbackRate } = this.#video;
+    return paused || playbackRate <= 0 ? null : programme / playbackRate;
+  }
+
+  /** Into a window of its own above others, where the browser has those and lets it. For calls out of a click. */
+  async small(): Promise<void> {
+    const { pictureInPictureEnabled, pictureInPictureElement } = document;
+    if (!pictureInPictureEnabled || pictureInPictureElement !== null || !this.started || !this.wanted) return;
+    await this.#video.requestPictureInPicture().catch(() => undefined);
+  }
+
   /** What benches and end-to-end tests read. */
   get debug() {
     const wall = this.programmeAt(this.#video.currentTime);
