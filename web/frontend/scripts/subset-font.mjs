@@ -53,17 +53,18 @@ function cutTo(font, text) {
 export async function subsetFont(folder) {
   const web = require.resolve("pretendard/package.json").replace(/package\.json$/, "dist/web/variable/");
   const staffs = new URL("../src/messages/staff/", import.meta.url);
-  const [font, css, ko, en, ...staff] = await Promise.all([
+  const [font, css, ko, en, commerce, ...staff] = await Promise.all([
     readFile(`${web}woff2/PretendardVariable.woff2`),
     readFile(`${web}pretendardvariable-dynamic-subset.css`, "utf8"),
     readFile(new URL("../src/messages/ko.ts", import.meta.url), "utf8"),
     readFile(new URL("../src/messages/en.ts", import.meta.url), "utf8"),
+    readFile(new URL("../src/messages/commerce/ko.ts", import.meta.url), "utf8"),
     ...["ko.ts", ...(await readdir(new URL("ko/", staffs))).map((name) => `ko/${name}`)].map((name) =>
       readFile(new URL(name, staffs), "utf8"),
     ),
   ]);
   const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
-  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en;
+  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en + commerce;
   const [cut, rest] = await Promise.all([
     cutTo(font, text),
     cutTo(font, [...staff.join("")].filter((c) => !text.includes(c)).join("")),

@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Announcing, announced, QUIET, type Seen, SILENT } from "../src/commerce/announce.ts";
 import { countdown, endsSoon, left, oldness } from "../src/commerce/countdown.ts";
+import { following } from "../src/commerce/follow.ts";
 import { buyLink, partnerIn } from "../src/commerce/link.ts";
 import { placed, pricedAt, shownAt, untilNext } from "../src/commerce/moments.ts";
 import { leftOf, percentOff, priceOf, won } from "../src/commerce/price.ts";
@@ -69,6 +70,88 @@ describe("what is on the picture", () => {
       price("apple", null),
       price("fig", 95),
     ]).toEqual([1000, 900, 1000, 1000, undefined]);
+  });
+});
+
+describe("following a picture", () => {
+  beforeEach(() => void vi.useFakeTimers({ now: 0 }));
+  afterEach(() => void vi.useRealTimers());
+
+  /** A player whose picture began at programme second `from` when the fake clock stood at 0. */
+  class Film {
+    speed = 1;
+    #base: number;
+    #since = 0;
+    constructor(from: number) {
+      this.#base = START + from * 1000;
+    }
+    get programme(): number {
+      return this.#base + (Date.now() - this.#since) * this.speed;
+    }
+    set(from: number, speed: number): void {
+      this.#base = START + from * 1000;
+      this.#since = Date.now();
+      this.speed = speed;
+    }
+    lasts(programme: number): number | null {
+      return this.speed === 0 ? null : programme / this.speed;
+    }
+  }
+
+  /** Follows as the page does: anew each half second and at each change; gives [milliseconds, product] of each change. */
+  function follow(film: Film, line: ReturnType<typeof placed>) {
+    const told: [number, string | null][] = [];
+    let stop: () => void = () => undefined;
+    const renew = () => {
+      stop();
+      stop = following(line, film, (moment) => {
+        const product = moment?.product ?? null;
+        if (told.length === 0 || told.at(-1)?.[1] !== product) told.push([Date.now(), product]);
+      });
+    };
+    renew();
+    const timer = setInterval(() => film.speed > 0 && renew(), 500);
+    return {
+      told,
+      renew,
+      end: () => {
+        clearInterval(timer);
+        stop();
+      },
+    };
+  }
+  const line = placed([moment(2.13, "apple"), moment(2.31, "pear"), moment(9, null)]);
+
+  it("meets each moment within a quarter of a second, two that are close to each other too", async () => {
+    const run = follow(new Film(0), line);
+    await vi.advanceTimersByTimeAsync(10_000);
+    const due: [number, string | null][] = [
+      [0, null],
+      [2_130, "apple"],
+      [2_310, "pear"],
+      [9_000, null],
+    ];
+    expect(run.told.map(([, product]) => product)).toEqual(due.map(([, product]) => product));
+    for (const [i, [at]] of due.entries())
+      expect(Math.abs((run.told[i]?.[0] ?? 0) - at)).toBeLessThanOrEqual(250);
+    run.end();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("waits while the picture stands, goes back with a seek, and goes faster with it", async () => {
+    const film = new Film(2);
+    const run = follow(film, line);
+    film.set(2.1, 0);
+    run.renew();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(run.told).toEqual([[0, null]]);
+    film.set(8.9, 1.1);
+    run.renew();
+    await vi.advanceTimersByTimeAsync(200);
+    film.set(2.2, 1);
+    run.renew();
+    expect(run.told.map(([, product]) => product)).toEqual([null, "pear", null, "apple"]);
+    run.end();
   });
 });
 

@@ -4,15 +4,13 @@ import { Polled } from "../api/poll.svelte.ts";
 import type { PlayerController } from "../player/controller.svelte.ts";
 import { live } from "../realtime/live.svelte.ts";
 import { cardsOf } from "./api.ts";
+import { following } from "./follow.ts";
 import { buyLink } from "./link.ts";
-import { type Placed, placed, shownAt, untilNext } from "./moments.ts";
+import { type Placed, placed } from "./moments.ts";
 import type { Card, Cards } from "./types.ts";
 
 /** What is open of the products: all of them, or one. */
 export type View = { readonly of: "all" } | { readonly of: "one"; readonly product: string };
-
-/** Longest wait until it is looked again what is on the picture: the player's speed changes while it catches up. */
-const LOOK = 1_000;
 
 /** What the viewers' parts look like; they are fetched once there is something to sell. */
 type Parts = typeof import("./parts.ts");
@@ -54,7 +52,11 @@ export class Stall {
     // What is told needs no asking, and a show that is over changes no more, but for what things cost today.
     this.#polled = new Polled(ask, () => this.#fromTold !== undefined || ended() || show() === undefined);
     $effect(() => {
-      if (show() !== undefined) untrack(() => this.#polled.refresh());
+      if (show() === undefined) return;
+      // Told of by now, in most cases: a crowd must not ask for what it has.
+      untrack(() => {
+        if (this.#fromTold === undefined) this.#polled.refresh();
+      });
     });
     $effect(() => {
       if (this.cards.length > 0 && this.parts === null) void this.#fetch();
@@ -118,24 +120,14 @@ export class Stall {
    * after a seek; a timer in between meets the moments themselves.
    */
   follow(player: () => PlayerController): void {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const look = (line: readonly Placed[], from: PlayerController) => {
-      clearTimeout(timer);
-      const { programme } = from;
-      this.moment = shownAt(line, programme);
-      const next = untilNext(line, programme);
-      const wait = next === null ? null : from.lasts(next);
-      if (wait !== null && wait <= LOOK) timer = setTimeout(() => look(line, from), Math.max(20, wait));
-    };
     $effect(() => {
       const [line, from] = [this.line, player()];
       void [from.position, from.wanted];
-      untrack(() => look(line, from));
+      return untrack(() => following(line, from, (moment) => (this.moment = moment)));
     });
     $effect(() => {
       this.#player = player();
       return () => {
-        clearTimeout(timer);
         this.#player = null;
       };
     });

@@ -225,11 +225,25 @@ export class PlayerController {
     return paused || playbackRate <= 0 ? null : programme / playbackRate;
   }
 
-  /** Into a window of its own above others, where the browser has those and lets it. For calls out of a click. */
+  /**
+   * Into a window of its own above others until the page is seen again, where the browser has those and lets it. For calls
+   * out of a click.
+   */
   async small(): Promise<void> {
     const { pictureInPictureEnabled, pictureInPictureElement } = document;
     if (!pictureInPictureEnabled || pictureInPictureElement !== null || !this.started || !this.wanted) return;
-    await this.#video.requestPictureInPicture().catch(() => undefined);
+    const opened = await this.#video.requestPictureInPicture().catch(() => null);
+    if (opened === null) return;
+    const seen = new AbortController();
+    const { signal } = seen;
+    const back = () => {
+      if (document.hidden) return;
+      seen.abort();
+      if (document.pictureInPictureElement === this.#video)
+        void document.exitPictureInPicture().catch(() => undefined);
+    };
+    document.addEventListener("visibilitychange", back, { signal });
+    this.#life.signal.addEventListener("abort", () => seen.abort(), { signal });
   }
 
   /** What benches and end-to-end tests read. */
