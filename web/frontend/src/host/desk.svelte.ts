@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { ApiError, get, send } from "../api/client.ts";
 import { Polled } from "../api/poll.svelte.ts";
 import { cardsOf, endSale, putLineup, startSale, turn } from "../commerce/api.ts";
@@ -32,7 +33,8 @@ export class Desk {
     this.#polled = new Polled((signal) => asked(id, signal), told);
     $effect(() => {
       const cards = this.#fromTold ?? this.#polled.value?.cards;
-      if (cards) this.#receive(cards);
+      // What was answered to this page meanwhile must not call back what was told before it.
+      if (cards) untrack(() => this.#receive(cards));
     });
   }
 

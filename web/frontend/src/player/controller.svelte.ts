@@ -8,6 +8,7 @@ import {
 } from "./engine.ts";
 import type { KeyAction } from "./keys.ts";
 import { Beacon, Tally } from "./qoe.ts";
+import { smallUntilSeen } from "./small.ts";
 import { type Channel, type Effect, initial, type Notice, notice, type PlayerEvent, step } from "./state.ts";
 import { AT_LIVE, behind, within } from "./timeline.ts";
 
@@ -225,25 +226,9 @@ export class PlayerController {
     return paused || playbackRate <= 0 ? null : programme / playbackRate;
   }
 
-  /**
-   * Into a window of its own above others until the page is seen again, where the browser has those and lets it. For calls
-   * out of a click.
-   */
+  /** The viewer goes to another page: a picture that plays goes on above it, where the browser lets it. */
   async small(): Promise<void> {
-    const { pictureInPictureEnabled, pictureInPictureElement } = document;
-    if (!pictureInPictureEnabled || pictureInPictureElement !== null || !this.started || !this.wanted) return;
-    const opened = await this.#video.requestPictureInPicture().catch(() => null);
-    if (opened === null) return;
-    const seen = new AbortController();
-    const { signal } = seen;
-    const back = () => {
-      if (document.hidden) return;
-      seen.abort();
-      if (document.pictureInPictureElement === this.#video)
-        void document.exitPictureInPicture().catch(() => undefined);
-    };
-    document.addEventListener("visibilitychange", back, { signal });
-    this.#life.signal.addEventListener("abort", () => seen.abort(), { signal });
+    if (this.started && this.wanted) await smallUntilSeen(this.#video, this.#life.signal);
   }
 
   /** What benches and end-to-end tests read. */
