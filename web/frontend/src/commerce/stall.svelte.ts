@@ -106,8 +106,9 @@ export class Stall {
     this.sheet = false;
   }
 
-  link(card: Card): string {
-    return buyLink(card.buy, this.programme, this.partner);
+  /** Null while none can be made. */
+  link(card: Card): string | null {
+    return card.buy === null ? null : buyLink(card.buy, this.programme, this.partner);
   }
 
   /** The viewer goes to the shop; the show goes on above it where the browser lets it. */

@@ -79,8 +79,8 @@ export interface Sale {
 export interface Card {
   readonly product: Product;
   readonly state: "queued" | "shown" | "pinned" | "hidden" | "sold_out";
-  /** Path of its purchase link. */
-  readonly buy: string;
+  /** Path of its purchase link; null for some seconds after the server's start. */
+  readonly buy: string | null;
   /** Null for viewers. */
   readonly talking_points: string | null;
   /** Null for viewers. */

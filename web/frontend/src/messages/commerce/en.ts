@@ -40,6 +40,7 @@ export const en: Readonly<Record<CommerceKey, string>> = {
   buy: "Buy",
   "buy.label": "Buy {title}, opens the shop in a new window",
   "buy.out": "Cannot be bought now",
+  "buy.soon": "The link to the shop is being made",
 
   "legal.title": "Seller and terms",
   "legal.seller": "Seller",

@@ -38,6 +38,7 @@ export const ko = {
   buy: "구매하기",
   "buy.label": "{title} 구매하기, 새 창에서 쇼핑몰 열기",
   "buy.out": "지금은 살 수 없습니다",
+  "buy.soon": "구매 주소를 준비하고 있습니다",
 
   "legal.title": "판매자와 거래 정보",
   "legal.seller": "상호",
