@@ -23,7 +23,15 @@ from web.settings import HttpSettings
 STATIC = Path(__file__).parent / "static"
 STAFF = ("channels", "viewers", "users", "audit", "account")
 """Rooms of the staff's pages beside the control room; the page's script knows the same."""
-PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", *(f"/staff/{room}" for room in STAFF), "/login")
+PAGES = (
+    "/",
+    "/live/{channel}",
+    "/shows/{show}",
+    "/host/{show}",
+    "/staff",
+    *(f"/staff/{room}" for room in STAFF),
+    "/login",
+)
 EMBED = "/embed/{channel}"
 PUBLISH = "/publish/{feed}"
 MAX_FILES = 2000
