@@ -127,5 +127,5 @@ def picture(cards: Cards) -> Picture:
     facts = cards.facts.get(product, Facts("", 0))
     price, list_price = facts.price, facts.list_price
     if sale := cards.sales.get(product):
-        price, list_price = sale.price, list_price or sale.regular or price
+        price, list_price = sale.price, list_price or max(sale.regular, price)
     return Picture(product, product == cards.pinned, price, list_price)

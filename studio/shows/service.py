@@ -309,6 +309,7 @@ class ShowService:
             if journal.last is not None and journal.last.type == "show.stopped":
                 await self._end(show, ended=journal.last.time, cause="")
                 return
+            await self._media.sample_time(show.channel)  # what cards do from here on has a place on the tape
             self._newsroom.on_air(show.channel, journal, since=show.started)
             self._untold[show.id] = journal
         journal = await self._journals.open(show.id)

@@ -134,7 +134,7 @@ async def test_two_hosts_at_once_and_commands_said_twice(house: CardHouse) -> No
         assert sum(each.state == "pinned" for each in view.cards) == 1
         assert sum(bool(each.pinned) for each in view.moments[-1:]) == 1
         pinned = on_picture(view)
-        count = len(await house.entries(show))
+        count = len(await house.types(show, len(view.moments)))
         for again in (PinCard(show=show, product=pinned), HideCard(show=show, product="tea")):
             assert await house.ask(again) == view
         sale = StartSale(show=show, product="bread", price=9_000, seconds=60)
