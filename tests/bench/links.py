@@ -148,7 +148,7 @@ async def _ours(hub: Path) -> None:
     from tests.support.sites import site
 
     with tempfile.TemporaryDirectory(prefix="gachi-bench-") as folder:
-        async with site(Path(folder), bus=HubBus(hub)) as made:
+        async with site(Path(folder), bus=HubBus(hub), bridge=False) as made:
             bridge = CommerceOwner(made.owners.bus)
             sold = bridge.put(product("7", "https://shop.example/goods/view?no=7&opt=%EA%B0%80"))
             async with bridge.serving():

@@ -41,8 +41,10 @@ def conflict(why: str) -> CommandError:
 class Owners:
     """Has the state; `serving` answers for it."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, *, bridge: bool = True) -> None:
+        """Without `bridge` nobody, or somebody else, answers for products."""
         self.bus = bus
+        self.has_bridge = bridge
         self.channels: dict[str, ch.ChannelView] = {}
         self.feeds: dict[str, fe.FeedView] = {}
         self.recordings: dict[str, ta.RecordingView] = {}
@@ -84,7 +86,7 @@ class Owners:
             fe.ListFeeds: self.list_feeds,
             fe.GetFeed: self.get_feed,
             **self._isos.handlers(),
-            **self.bridge.handlers(),
+            **(self.bridge.handlers() if self.has_bridge else {}),
             **self.cards.handlers(),
             ta.ListRecordings: self.list_recordings,
             ta.GetRecording: self.get_recording,

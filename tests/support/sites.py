@@ -175,11 +175,12 @@ async def site(
     realtime: RealtimeSettings | None = None,
     https: Https | None = None,
     bus: Bus | None = None,
+    bridge: bool = True,
 ) -> AsyncIterator[Site]:
-    """Everything running, nothing in it; over a bus of its own unless one is given."""
+    """Everything running, nothing in it; over a bus of its own unless one is given, with or without somebody who has products."""
     bus, registry = bus or LocalBus(), CollectorRegistry()
     async with database_at(tmp_path / "web.db") as database:
-        owners, replays = Owners(bus), MemoryReplays()
+        owners, replays = Owners(bus, bridge=bridge), MemoryReplays()
         store = ObstoreSegmentStore.memory()
 
         async def gather() -> bytes:

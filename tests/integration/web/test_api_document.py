@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tests.support.commerce_owner import CommerceOwner
+from commerce_bridge.adapters.link_key_memory import MemoryLinkKeys
+from commerce_bridge.links.keys import link_handlers
+from runtime.bus.calls import serve
 from tests.support.sites import ADMIN, Site, site
 from web.settings import AuthSettings
 
@@ -58,7 +60,10 @@ async def populated(live: Site) -> None:
 
 @pytest.mark.timeout(240)
 async def test_requests_made_from_the_document_find_nothing(tmp_path: Path) -> None:
-    async with site(tmp_path, auth=WIDE) as live, CommerceOwner(live.owners.bus).serving():
+    async with (
+        site(tmp_path, auth=WIDE) as live,
+        serve(live.owners.bus, link_handlers(MemoryLinkKeys(), now=lambda: 1)),
+    ):
         await populated(live)
         await conforms(
             live, tmp_path, "-H", f"Authorization: Bearer {ADMIN}", "--max-examples", "2",
@@ -69,7 +74,10 @@ async def test_requests_made_from_the_document_find_nothing(tmp_path: Path) -> N
 @pytest.mark.soak
 @pytest.mark.parametrize("caller", ["admin", "nobody"])
 async def test_many_requests_made_from_the_document_find_nothing(tmp_path: Path, caller: str) -> None:
-    async with site(tmp_path, auth=WIDE) as live, CommerceOwner(live.owners.bus).serving():
+    async with (
+        site(tmp_path, auth=WIDE) as live,
+        serve(live.owners.bus, link_handlers(MemoryLinkKeys(), now=lambda: 1)),
+    ):
         await populated(live)
         headers = ["-H", f"Authorization: Bearer {ADMIN}"] if caller == "admin" else []
         await conforms(live, tmp_path, *headers, "--max-examples", "100", within=3600)

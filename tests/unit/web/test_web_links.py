@@ -59,7 +59,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    async with site(tmp_path) as made:
+    async with site(tmp_path, bridge=False) as made:
         bridge = CommerceOwner(made.owners.bus)
         async with bridge.serving(), events(made.owners.bus, LinkClicked) as clicks:
             await made.web.links.refresh()
