@@ -6,23 +6,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from commerce_bridge.model.capability import Capability as Capability  # noqa: PLC0414 - part of the port `Shop`: its users import it here
 from commerce_bridge.model.product import Product
-
-
-class Capability(StrEnum):
-    """What a shop can do beside telling its whole catalog."""
-
-    FETCH = "fetch"
-    """Tell single products anew (`Shop.products`)."""
-    CHANGES = "changes"
-    """Tell what changed since a cursor (`Shop.changes`)."""
-    WEBHOOKS = "webhooks"
-    """Tell by signed webhooks that something changed (`Shop.hint`)."""
-    STOCK = "stock"
-    """Tell how many are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +110,8 @@ class CatalogStore(Protocol):
     async def put(self, products: Sequence[Product], *, seen: int) -> Sequence[str]:
         """Keep what a shop told at `seen`; returns the ids of those that are new or differ from before.
 
-        What is kept already with a later `seen`, or a later `updated`, stays as it is: hints overtake lists.
+        What is kept already with a later `seen`, or a later `updated`, stays as it is: hints overtake lists. (With a later
+        `updated` it is seen all the same: an old list still says that it is offered.)
         """
         ...
 
@@ -132,11 +120,17 @@ class CatalogStore(Protocol):
         ...
 
     async def gone(self, shop: str, *, keys: Sequence[str] | None, before: int) -> Sequence[str]:
-        """Mark as gone: those of `keys`, or with None all of the shop, that were not seen since `before`. Returns their ids."""
+        """Mark as gone: those of `keys`, or with None all of the shop, that were not seen since `before`. Returns their ids. That
+        they are gone counts as seen then: a list that is older brings none of them back.
+        """
         ...
 
-    def texts(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
-        """Id and what it is found by (title, brand, category, sku, key; a line) of all that are not gone, in pieces."""
+    async def seen_again(self, shop: str, *, seen: int) -> None:
+        """All products of a shop that are not gone were seen, as they are. What has a later `seen` keeps it."""
+        ...
+
+    def texts(self) -> AsyncIterator[Sequence[tuple[str, str, str]]]:
+        """Id, shop and what it is found by (`catalog.lines.told_of`: a line) of all that are not gone, in pieces."""
         ...
 
     async def count(self, shop: str) -> int:

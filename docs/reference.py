@@ -157,7 +157,7 @@ def _metrics_page() -> str:
         "",
         "`GET /metrics` of the web process gives the figures of all processes in the Prometheus text format. It is open",
         "on loopback, but not through a proxy; else it takes a token of staff. Every sample has the label `process` (`web`,",
-        "`ingest`, `node`, `studio`, `jobs`, `serve`, `worker-<channel>`), and those of a worker have `channel` and `epoch` too.",
+        "`ingest`, `node`, `studio`, `jobs`, `bridge`, `serve`, `worker-<channel>`), and those of a worker have `channel` and `epoch` too.",
         "Python's own figures (`process_*`, `python_*`) come from each process as well.",
         "",
         "| name | kind | |",

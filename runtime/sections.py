@@ -67,7 +67,7 @@ class SupervisionSettings(Section):
 
     section: ClassVar[str] = "supervision"
     roles: tuple[str, ...] = Field(
-        default=("ingest", "node", "studio", "jobs", "web"),
+        default=("ingest", "node", "studio", "jobs", "bridge", "web"),
         description="The roles that are run, in this order.",
     )
     ready_timeout: float = Field(default=60.0, gt=0, description="Seconds a role has until it is ready.")

@@ -10,6 +10,7 @@ from runtime.supervision.lifeline import Lifeline
 from studio import compose
 from studio.adapters.logfile import FileShowLogs
 from studio.adapters.sql import SqlShowStore
+from studio.adapters.sql_lineups import SqlLineupStore
 from studio.settings import StudioSettings
 
 
@@ -20,6 +21,7 @@ async def main(settings: Settings, lifeline: Lifeline) -> None:
             bus,
             SqlShowStore(database),
             FileShowLogs(settings.data / "shows"),
+            SqlLineupStore(database),
             settings=settings[StudioSettings],
             clock=SystemClock(),
             ready=lifeline.ready,

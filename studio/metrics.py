@@ -11,14 +11,16 @@ from prometheus_client.registry import Collector
 
 from runtime.bus.announcer import Announcer
 from studio.showlog.journals import Journals
+from studio.shows.clicks import Clicks
 
 
 class StudioCollector(Collector):
     """Sums over all logs; counters keep what closed logs had counted."""
 
-    def __init__(self, journals: Journals, announcer: Announcer) -> None:
+    def __init__(self, journals: Journals, announcer: Announcer, clicks: Clicks) -> None:
         self._journals = journals
         self._announcer = announcer
+        self._clicks = clicks
 
     def describe(self) -> Iterator[Metric]:
         """The families without values, so that registering needs no reading."""
@@ -51,14 +53,23 @@ class StudioCollector(Collector):
             "Events of the studio that nobody was told.",
             value=self._announcer.dropped,
         )
+        clicks = CounterMetricFamily(
+            "gachi_studio_clicks",
+            "Clicks on purchase links that the studio heard of: in the log of their show, beyond what a log takes in a "
+            "second, of a show that is not live, of a program.",
+            labels=["result"],
+        )
+        for result, count in self._clicks.results.items():
+            clicks.add_metric([result], count)
+        yield clicks
 
 
 @asynccontextmanager
 async def watch(
-    journals: Journals, announcer: Announcer, registry: CollectorRegistry = REGISTRY
+    journals: Journals, announcer: Announcer, clicks: Clicks, registry: CollectorRegistry = REGISTRY
 ) -> AsyncIterator[None]:
     """Have the figures in the registry while the context is open."""
-    collector = StudioCollector(journals, announcer)
+    collector = StudioCollector(journals, announcer, clicks)
     registry.register(collector)
     try:
         yield

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from commerce_bridge.cards.state import Lineup
 from studio.contracts.shows import LogEntry
 from studio.model.show import Show, ShowState
 
@@ -40,6 +41,24 @@ class ShowStore(Protocol):
 
     async def unsettled(self) -> Sequence[Show]:
         """All shows that are live or have a pending start."""
+        ...
+
+
+class LineupStore(Protocol):
+    """What shows that did not start yet are to sell; from its start on a show's log says it. Every method raises
+    `StoreError` when the database cannot be used.
+    """
+
+    async def get(self, show: str) -> Lineup:
+        """The lineup of a show; an empty one of version 0 where there is none."""
+        ...
+
+    async def put(self, show: str, lineup: Lineup, *, was: int) -> None:
+        """Keep it. Raises `ConflictError` where the stored one is not of version `was` any more."""
+        ...
+
+    async def delete(self, show: str) -> None:
+        """Remove; no error where there is none."""
         ...
 
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from media.ports import SegmentStore
 from runtime import logs
+from runtime.bus.announcer import Announcer
 from runtime.bus.calls import call
 from runtime.bus.contract import Command, CommandError, Value
 from runtime.bus.port import Bus
@@ -32,9 +33,14 @@ from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens, wall_micros
 from web.connections import Connections
 from web.health import GatherMetrics, Health
+from web.hooks import Hooks
 from web.https import HANDSHAKE_SECONDS, Https
+from web.links import ANSWER_SECONDS as LINK_SECONDS
+from web.links import Go, LinkFigures, Links
 from web.metrics import WebMetrics
 from web.pages import STATIC, Pages
+from web.pictures import ANSWER_SECONDS as PICTURE_SECONDS
+from web.pictures import ProductPictures
 from web.playback.board import Board
 from web.playback.demand import Demand
 from web.playback.hls import HlsPages, Sender
@@ -51,6 +57,7 @@ from web.realtime.hub import Hub
 from web.realtime.metrics import RealtimeMetrics
 from web.realtime.settings import RealtimeSettings
 from web.realtime.source import Source
+from web.realtime.topics import Topics
 from web.settings import AuthSettings, HttpSettings, PlaybackSettings
 from web.whip import ANSWER_SECONDS, Whip
 
@@ -163,9 +170,14 @@ class Web:
             clock=clock,
         )
         self._realtime_metrics = RealtimeMetrics(ports.registry)
-        self.realtime = Hub(ports.realtime, self._realtime_metrics, clock)
+        self.links = Links(asking(ports.bus, LINK_SECONDS), clock)
+        self.realtime = Hub(Topics(self.links.buy), ports.realtime, self._realtime_metrics, clock)
         self._source = Source(self.realtime, ports.bus, ask, self.board)
         self._whip = Whip(asking(ports.bus, ANSWER_SECONDS), ports.http, ports.auth, self.metrics, clock)
+        self._announcer = Announcer(ports.bus)
+        self._pictures = ProductPictures(asking(ports.bus, PICTURE_SECONDS))
+        self._go = Go(self.links, self._announcer, LinkFigures(self._announcer, ports.registry))
+        self._hooks = Hooks(ask, ports.http, ports.auth, self.metrics, clock)
         self.pages = Pages(ports.static, frame_ancestors=ports.http.frame_ancestors, http=ports.http)
         services = Services(
             ask=ask,
@@ -174,6 +186,7 @@ class Web:
             accounts=self.accounts,
             audit=Audit(stores.audit, self.metrics, wall_micros, clock),
             metrics=self.metrics,
+            links=self.links,
             qoe=self._qoe,
             store=ports.store,
             http=ports.http,
@@ -197,6 +210,9 @@ class Web:
             self.realtime, dispatcher, ports.http, ports.realtime, self._realtime_metrics, ports.clock
         ).add_to(app)
         self._whip.add_to(app)
+        self._go.add_to(app)
+        self._pictures.add_to(app)
+        self._hooks.add_to(app)
         dispatcher.add_to(app, ROUTES)
         self.pages.add_to(app)
         refuse_other_methods(app)
@@ -207,6 +223,8 @@ class Web:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.board.run(), name="web.board")
             tasks.create_task(self.connections.run(), name="web.connections")
+            tasks.create_task(self.links.run(), name="web.links")
+            tasks.create_task(self._announcer.run(), name="web.announcer")
             tasks.create_task(self._demand.run(), name="web.demand")
             tasks.create_task(self._qoe.run(), name="web.qoe")
             tasks.create_task(self._qoe.viewing.run(), name="web.viewing")
@@ -216,6 +234,8 @@ class Web:
 
     async def close(self) -> None:
         """End fetches and connections to origins."""
+        await self.links.close()
+        await self._pictures.close()
         await self._posters.close()
         await self._storyboards.close()
         await self._replays.close()

@@ -23,7 +23,15 @@ from web.settings import HttpSettings
 STATIC = Path(__file__).parent / "static"
 STAFF = ("channels", "viewers", "users", "audit", "account")
 """Rooms of the staff's pages beside the control room; the page's script knows the same."""
-PAGES = ("/", "/live/{channel}", "/shows/{show}", "/staff", *(f"/staff/{room}" for room in STAFF), "/login")
+PAGES = (
+    "/",
+    "/live/{channel}",
+    "/shows/{show}",
+    "/host/{show}",
+    "/staff",
+    *(f"/staff/{room}" for room in STAFF),
+    "/login",
+)
 EMBED = "/embed/{channel}"
 PUBLISH = "/publish/{feed}"
 MAX_FILES = 2000
@@ -190,13 +198,7 @@ class Pages:
 
     def missing(self, request: web.Request) -> web.StreamResponse:
         """404: a page for people, problem details for programs."""
-        if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
-            return ProblemError(catalogue.NOT_FOUND).response(request)
-        language = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
-        kind = catalogue.NOT_FOUND
-        home = "처음으로" if language is Language.KO else "Home"
-        body = f"<h1>{kind.title.text(language)}</h1><p>{kind.advice.text(language)}</p><p><a href='/'>{home}</a></p>"
-        return _html(document(kind.title.text(language), language, body), 404)
+        return friendly(ProblemError(catalogue.NOT_FOUND), request)
 
     async def problem(self, request: web.Request) -> web.StreamResponse:
         """The page of one kind of problem."""
@@ -224,6 +226,18 @@ class Pages:
             '<p><a href="/api/docs">API</a></p>'
         )
         return _html(document(title, language, body), 503)
+
+
+def friendly(problem: ProblemError, request: web.Request) -> web.StreamResponse:
+    """A problem as a page for people, as problem details for programs."""
+    if "text/html" not in request.headers.get(hdrs.ACCEPT, ""):
+        return problem.response(request)
+    language, kind = language_of(request.headers.get(hdrs.ACCEPT_LANGUAGE, "")), problem.kind
+    home = "처음으로" if language is Language.KO else "Home"
+    body = f"<h1>{kind.title.text(language)}</h1><p>{kind.advice.text(language)}</p><p><a href='/'>{home}</a></p>"
+    response = _html(document(kind.title.text(language), language, body), kind.status)
+    response.headers.update(problem.headers)
+    return response
 
 
 def _send(request: web.Request, asset: Asset, headers: dict[str, str], status: int) -> web.Response:

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from commerce_bridge.model.product import Flag as Flag  # noqa: PLC0414 - part of this contract: readers import it here
-from commerce_bridge.ports import Capability as Capability  # noqa: PLC0414 - likewise
+from commerce_bridge.model.capability import Capability as Capability  # noqa: PLC0414 - part of this contract: readers import it here
+from commerce_bridge.model.product import Flag as Flag  # noqa: PLC0414 - likewise
 from runtime.bus.contract import Command, Event, Value
 
 

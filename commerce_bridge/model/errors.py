@@ -3,6 +3,8 @@
     BridgeError
     ├── InvalidError      the caller's value cannot work; names the field at fault
     ├── NotFoundError     no such shop, product or link
+    ├── LinkError         a purchase link that we did not sign
+    │   └── UnknownKeyError   none of the keys at hand has its key's id; newer ones may
     ├── ConflictError     what it is now forbids the command
     ├── StoreError        the database failed: nothing was changed, trying again may help
     └── ShopError         the shop's fault
@@ -32,6 +34,14 @@ class InvalidError(BridgeError):
 
 class NotFoundError(BridgeError):
     """What is named does not exist."""
+
+
+class LinkError(BridgeError):
+    """A purchase link that is not ours, or not any more what we signed."""
+
+
+class UnknownKeyError(LinkError):
+    """A forgery, or signed with a key that is newer than those at hand."""
 
 
 class ConflictError(BridgeError):

@@ -23,7 +23,8 @@ MOST_VARIANTS = 200
 MOST_WON = 10**12
 MOST_STOCK = 10**9
 _NOT_IN_A_URL = re.compile(r"[\x00-\x20\x7f]")
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Of products' ids, in their order."""
 
 
 class Flag(StrEnum):
@@ -146,7 +147,7 @@ class Product:
 def product_id(shop: str, key: str) -> str:
     """The id of a product: 80 bits of a hash, so that nothing need be looked up to name it."""
     number = int.from_bytes(hashlib.blake2b(f"{shop}\0{key}".encode(), digest_size=10).digest(), "big")
-    return "".join(_DIGITS[number >> (5 * place) & 31] for place in range(15, -1, -1))
+    return "".join(ID_DIGITS[number >> (5 * place) & 31] for place in range(15, -1, -1))
 
 
 def checked_won(value: object, *, name: str = "price") -> int:
@@ -185,8 +186,8 @@ def checked_variant(variant: Variant) -> Variant:
     return Variant(
         key=_checked_key(variant.key, "variant"),
         price=price,
-        sku=one_line(variant.sku, KEY_LIMIT),
-        title=one_line(variant.title, TITLE_LIMIT),
+        sku=one_line(plain(variant.sku), KEY_LIMIT),
+        title=one_line(plain(variant.title), TITLE_LIMIT),
         list_price=variant.list_price if price < variant.list_price <= MOST_WON else 0,
         stock=Stock(
             None if stock.on_hand is None else max(0, stock.on_hand),

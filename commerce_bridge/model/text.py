@@ -15,8 +15,8 @@ _HIDDEN = re.compile(
 _BREAKS = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
 _BLANKS = re.compile(r"[^\S\n]+")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-"""Unicode's category Cc but for the line break."""
+# Signs of control (Unicode's category Cc) but the line break, and halves of surrogate pairs, which no store can keep.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _WORKED = re.compile(r"[<&]|  ")
 # Signs that reorder text (Trojan Source, CVE-2021-42574), and those of no width that hide words from a search.
 _UNSEEN = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200B, 0x200E, 0x200F, 0xFEFF])
@@ -32,7 +32,7 @@ def plain(text: str) -> str:
         text = _TAG.sub(" ", _BREAKS.sub("\n", _HIDDEN.sub(" ", text)))
     if "&" in text:
         text = html.unescape(text)
-    text = _CONTROL.sub(" ", unicodedata.normalize("NFC", text).translate(_UNSEEN))
+    text = _CONTROL.sub(" ", unicodedata.normalize("NFC", text.translate(_UNSEEN)))
     lines = (line.strip() for line in _BLANKS.sub(" ", text).split("\n"))
     return "\n".join(line for line in lines if line)
 

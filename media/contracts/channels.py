@@ -257,7 +257,7 @@ class DateRange(Value):
 
 
 class AddDateRange(Command[Done]):
-    """Write a date range into the live playlists; the same id again replaces its attributes."""
+    """Write a date range into the live playlists; the same id again replaces it. One without a duration lasts until now."""
 
     topic: ClassVar[str] = "media.channels.daterange"
     reply = Done

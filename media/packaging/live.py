@@ -207,7 +207,9 @@ class LiveChannel:
         self._windows[rendition].stored(msn)
 
     def daterange(self, item: DateRange) -> None:
-        """Write a date range into all playlists; the same id again replaces it. It leaves with its segments."""
+        """Write a date range into all playlists; the same id again replaces it. It leaves with its segments, an open-ended
+        one not before it was given an end: it lasts until now.
+        """
         self._dateranges.pop(item.id, None)
         self._dateranges[item.id] = item
         while len(self._dateranges) > MAX_DATERANGES:
@@ -259,6 +261,8 @@ class LiveChannel:
     def _forget_dateranges(self) -> None:
         start = self._reference.segments[0].starts if self._reference.segments else ProgrammeTime(0)
         for item in list(self._dateranges.values()):
+            if item.ends is None and item.duration is None:
+                continue
             ends = item.ends if item.ends is not None else item.starts + (item.duration or 0)
             if ends < start:
                 del self._dateranges[item.id]

@@ -90,7 +90,9 @@ class GetCards(Command[CardsView]):
 
 
 class PutLineup(Command[CardsView]):
-    """Replace the products of a show. A stale `version` is a conflict; so is taking out, while live, what is on the picture."""
+    """Replace the products of a show. A stale `version` is a conflict; so is taking out, while live, what is shown, pinned
+    or on sale.
+    """
 
     topic: ClassVar[str] = "studio.cards.lineup"
     reply = CardsView
@@ -109,7 +111,9 @@ class ShowCard(Command[CardsView]):
 
 
 class HideCard(Command[CardsView]):
-    """Take a card off the picture; the pinned one comes back, where there is one. Idempotent."""
+    """Take a card off the picture, where it is shown or stands there as the pinned one, which it then is no longer; another that is
+    pinned comes back. Idempotent.
+    """
 
     topic: ClassVar[str] = "studio.cards.hide"
     reply = CardsView

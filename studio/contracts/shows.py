@@ -109,7 +109,9 @@ class LogEntry(Value):
     """Programme time, microseconds."""
     type: str
     """Dotted: `show.started`, `show.renamed`, `show.stopped`, `feed.<phase>` (`feed.live`, `feed.lost`, …), `picture`,
-    `program`, `worker.started`, `worker.lost`, `tape.gap`, `tape.trouble`, `mark`, `studio.restarted`, `log.lost`."""
+    `program`, `worker.started`, `worker.lost`, `tape.gap`, `tape.trouble`, `mark`, `click`, `studio.restarted`, `log.lost`; of
+    cards `card.lineup`, `card.shown`, `card.hidden`, `card.pinned`, `card.unpinned`, `card.sold_out`, `card.back`, `card.changed`,
+    `sale.started`, `sale.moved`, `sale.ended` (`commerce_bridge.cards.happenings.Kind`)."""
     data: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -6,7 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from media.contracts.channels import ChannelView, GetChannel, ListChannels, ProgrammeNow
+from media.contracts.channels import (
+    AddDateRange,
+    ChannelView,
+    DateRange,
+    GetChannel,
+    ListChannels,
+    ProgrammeNow,
+)
 from media.contracts.feeds import FeedView, ListFeeds
 from media.contracts.tape import DeleteRecording, RecordingView, StartRecording, StopRecording
 from runtime.bus.calls import call
@@ -67,6 +74,10 @@ class MediaDesk:
         except CommandError as error:
             if error.fault is not Fault.NOT_FOUND:
                 raise
+
+    async def add_range(self, channel: str, item: DateRange) -> None:
+        """Write a date range into a channel's live playlists; the same id again replaces it."""
+        await self._ask(AddDateRange(channel=channel, range=item))
 
     async def sample_time(self, channel: str) -> None:
         """Compare the channel's programme time with ours; where it does not answer the last sample stays good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from media.contracts.channels import ChannelChanged, ChannelView
@@ -12,6 +13,16 @@ from studio.showlog.programme import ProgrammeTimes
 from studio.showlog.witness import Memory, program_data, witness
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A live show."""
+
+    channel: str
+    journal: Journal
+    since: int
+    """Programme time at which it began."""
+
+
 class Newsroom:
     """Which journal is on air on which channel, and what was last heard. Called from one event loop; never waits."""
 
@@ -19,15 +30,25 @@ class Newsroom:
         self._times = times
         self._memory = Memory()
         self._journals: dict[str, Journal] = {}
+        self._since: dict[str, int] = {}
+        """By channel: programme time at which its live show began."""
 
-    def on_air(self, channel: str, journal: Journal) -> None:
-        """Events of the channel go into this journal from now on."""
+    def on_air(self, channel: str, journal: Journal, *, since: int) -> None:
+        """Events of the channel go into this journal from now on. `since`: when its show began, programme time."""
         self._journals[channel] = journal
+        self._since[channel] = since
 
     def off_air(self, channel: str, journal: Journal) -> None:
         """They do not any more."""
         if self._journals.get(channel) is journal:
-            del self._journals[channel]
+            del self._journals[channel], self._since[channel]
+
+    def live(self, show: str) -> Live | None:
+        """Where a show is live; None where it is not."""
+        for channel, journal in self._journals.items():
+            if journal.show == show:
+                return Live(channel, journal, self._since[channel])
+        return None
 
     @property
     def channels(self) -> list[str]:

@@ -33,6 +33,7 @@ from studio.ports import ShowStore
 from studio.showlog.journals import Journal, Journals
 from studio.showlog.lines import to_line
 from studio.showlog.programme import ProgrammeTimes
+from studio.shows.following import Following
 from studio.shows.locks import NamedLocks
 from studio.shows.media import MediaDesk
 from studio.shows.newsroom import Newsroom
@@ -70,10 +71,14 @@ class ShowService:
         newsroom: Newsroom,
         media: MediaDesk,
         times: ProgrammeTimes,
+        following: Following,
+        locks: NamedLocks,
         tell: Callable[[Event], None],
         now: Callable[[], int],
         new_id: Callable[[], str],
     ) -> None:
+        """`locks`: `show/<id>` is held while a show is changed, by others too."""
+        self._following = following
         self._store = store
         self._journals = journals
         self._newsroom = newsroom
@@ -82,7 +87,7 @@ class ShowService:
         self._tell = tell
         self._now = now
         self._new_id = new_id
-        self._locks = NamedLocks()
+        self._locks = locks
         self._untold: dict[str, Journal] = {}
         """Live shows whose log does not say yet that the studio was restarted."""
 
@@ -112,6 +117,7 @@ class ShowService:
                 return view(show)
             if show.state is ShowState.ENDED:
                 raise ConflictError("the show has ended; plan a new one")
+            await self._following.may_start(show)
             async with self._locks.hold(f"channel/{show.channel}"):
                 return await self._start(show, command)
 
@@ -131,6 +137,10 @@ class ShowService:
             raise
         await self._media.sample_time(live.channel)
         self._opening(journal, live, channel, cause=command.cause)
+        try:
+            await self._following.began(live, journal)
+        except StudioError as error:  # the show is live all the same, and `resume` says it again
+            log.warning("a show's cards could not be taken up yet", show=live.id, error=str(error))
         return self._changed(live)
 
     async def _record(self, show: Show, cause: str) -> Show:
@@ -163,7 +173,7 @@ class ShowService:
                 "epoch": channel.epoch,
             }
         journal.note("show.started", at=self._now(), time=show.started, data=data)
-        self._newsroom.on_air(show.channel, journal)
+        self._newsroom.on_air(show.channel, journal, since=show.started)
 
     async def _settled(self, show: Show, cause: str) -> Show:
         """The draft with no start pending: what an earlier one may have left running is taken back first."""
@@ -200,6 +210,7 @@ class ShowService:
         journal = await self._journals.open(show.id)
         self._newsroom.off_air(show.channel, journal)
         self._untold.pop(show.id, None)
+        self._following.ended(show, time=over.ended)
         if journal.last is None or journal.last.type != "show.stopped":
             journal.note("show.stopped", at=self._now(), time=over.ended, data={"cause": cause})
         if not await self._journals.close(show.id):
@@ -221,6 +232,7 @@ class ShowService:
             except CommandError as error:
                 raise _not_done(error, "the show was not deleted") from error
             await self._journals.delete(show.id)
+            await self._following.deleted(show.id)
             await self._store.delete(show.id)
         self._tell(ShowDeleted(show=command.show))
         return Done()
@@ -297,10 +309,17 @@ class ShowService:
             if journal.last is not None and journal.last.type == "show.stopped":
                 await self._end(show, ended=journal.last.time, cause="")
                 return
-            self._newsroom.on_air(show.channel, journal)
+            await self._media.sample_time(show.channel)  # what cards do from here on has a place on the tape
+            self._newsroom.on_air(show.channel, journal, since=show.started)
             self._untold[show.id] = journal
+        journal = await self._journals.open(show.id)
+        if (
+            journal.writer.seq
+        ):  # before the first line there is nothing to take up, and nothing may be written
+            await self._following.began(show, journal)
         if show.id in self._untold:
             await self._tell_restart(show, self._untold[show.id], patient=patient)
+            await self._following.began(show, journal)
 
     async def _tell_restart(self, show: Show, journal: Journal, *, patient: bool) -> None:
         try:

@@ -31,6 +31,8 @@ LIMITS = {
     "memory": 200,
     "viewers": 230,
     "realtime": 120,
+    "catalog": 120,
+    "links": 60,
 }
 """Benches in their order, with the seconds after which each is ended. All together usually take below 15 minutes."""
 PATIENCE = 8.0

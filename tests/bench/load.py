@@ -19,14 +19,14 @@ class Connection(asyncio.Protocol):
         self._keep = False
         self._lost: BaseException | None = None
 
-    async def get(self, path: str, *, keep: bool = False) -> tuple[int, bytes]:
-        """Status and, with `keep`, the body. Raises ConnectionError."""
+    async def get(self, path: str, *, keep: bool = False, headers: str = "") -> tuple[int, bytes]:
+        """Status and, with `keep`, the body. `headers` are whole lines. Raises ConnectionError."""
         if self._transport is None or self._lost is not None:
             raise ConnectionError("the connection is closed")
         self._keep = keep
         self._waiting = asyncio.get_running_loop().create_future()
         self._chunks, self._have, self._need = [], 0, -1
-        self._transport.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        self._transport.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n{headers}\r\n".encode())
         return await self._waiting
 
     def close(self) -> None:

@@ -37,6 +37,11 @@ ORDER = (
     "loss-10",
     "loss-20",
     "realtime-cpu",
+    "catalog-import",
+    "catalog-unchanged",
+    "catalog-search",
+    "go-throughput",
+    "go-cpu",
     "kill-back",
     "kill-lost",
 )

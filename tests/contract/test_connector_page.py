@@ -11,8 +11,8 @@ from commerce_bridge.connectors.feed.columns import HEADINGS
 from commerce_bridge.connectors.feed.options import NAMES, Format
 from commerce_bridge.model.errors import InvalidError
 from tests.contract import test_shop
+from tests.support.page_shop import PAGE, code, connector, toy_shop
 from tests.support.shops import ShopUnderTest
-from tests.support.toy_shop import PAGE, code, connector, toy_shop
 
 
 @pytest.fixture

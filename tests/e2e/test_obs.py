@@ -126,7 +126,7 @@ async def test_obs_is_seen(product: Product, tmp_path: Path) -> None:
             if len(tap.keyframes) >= 2:
                 break
             await asyncio.sleep(0.2)
-        assert (await client.channel("main"))["picture"] == "camera"
+        await client.picture("main", "camera")
         assert tap.connections == 1
     apart = [b - a for a, b in zip(tap.keyframes, tap.keyframes[1:], strict=False)]
     print(

@@ -143,12 +143,12 @@ async def test_ffmpeg_publishes_and_leaves(house: House, monkeypatch: pytest.Mon
 
 
 async def test_a_connection_that_never_comes_about_ends_with_a_reason(tmp_path: Path) -> None:
-    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_CONNECT_TIMEOUT="1") as house:
+    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_CONNECT_TIMEOUT="5") as house:
         async with house.http.post(house.endpoint(), data=FFMPEG, headers=DIRECT) as answer:
             assert answer.status == 201
         assert (await house.feed()).phase is FeedPhase.CONNECTING
         view = await house.phase(FeedPhase.LOST)
-        assert view.reason.startswith("no connection within 1 s")
+        assert view.reason.startswith("no connection within 5 s")
         async with sending(house.http, house.endpoint()):  # the feed is free again
             await house.phase(FeedPhase.LIVE)
 
@@ -170,7 +170,7 @@ async def test_dtls_with_another_certificate_ends_with_a_reason(house: House) ->
 
 async def test_dtls_that_never_begins_ends_after_a_while_and_disturbs_nobody(tmp_path: Path) -> None:
     """ICE completes, and then the sender's DTLS is silent, whichever side was to begin it (RFC 8842 §5.3)."""
-    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_CONNECT_TIMEOUT="2") as house, undisturbed(house.bus):
+    async with a_house(tmp_path, GACHI_INGEST__WEBRTC_CONNECT_TIMEOUT="6") as house, undisturbed(house.bus):
         made = await call(house.bus, CreateFeed(feed="other", kind=FeedKind.WHIP))
         async with sending(house.http, house.endpoint("shared"), key="whip-key-2"):
             await house.phase(FeedPhase.LIVE, feed="shared")
@@ -191,7 +191,7 @@ async def test_dtls_that_never_begins_ends_after_a_while_and_disturbs_nobody(tmp
                     assert (sender.connection.iceConnectionState, (await house.feed(feed)).phase) == reached
                 for feed, sender in senders.items():
                     view = await house.phase(FeedPhase.LOST, feed=feed)
-                    assert view.reason.startswith("no connection within 2 s")
+                    assert view.reason.startswith("no connection within 6 s")
                     assert "DTLS handshake does not finish" in view.reason
                     await sender.close()
             assert figure("gachi_whip_timeouts_total") == timeouts + 2
@@ -218,7 +218,7 @@ async def dtls_silent(house: House, feed: str, key: str, setup: str) -> WhipSend
     status, _, answer = await sender.post(offer, key)
     assert status == 201, answer
     await sender.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await until(lambda: sender.connection.iceConnectionState == "completed", 2, "ICE to complete")
+    await until(lambda: sender.connection.iceConnectionState == "completed", 5, "ICE to complete")
     return sender
 
 

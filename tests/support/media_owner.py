@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from media.contracts.channels import (
+    AddDateRange,
     ChannelChanged,
     ChannelList,
     ChannelView,
+    DateRange,
     GetChannel,
     ListChannels,
     NowReply,
@@ -60,6 +62,8 @@ class MediaOwner:
         self.channels: dict[str, ChannelView] = {}
         self.feeds: dict[str, FeedView] = {}
         self.recordings: dict[str, RecordingView] = {}
+        self.ranges: dict[str, list[DateRange]] = {}
+        """By channel, each one that was written, in order."""
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -136,6 +140,11 @@ class MediaOwner:
         self._channel(command.channel)
         return NowReply(time=self.programme_now(), epoch=1)
 
+    async def _add_range(self, command: AddDateRange) -> Done:
+        await self.answering.wait()
+        self.ranges.setdefault(self._channel(command.channel).id, []).append(command.range)
+        return Done()
+
     async def _channels(self, command: ListChannels) -> ChannelList:
         return ChannelList(channels=list(self.channels.values()))
 
@@ -149,6 +158,7 @@ class MediaOwner:
     async def serving(self) -> AsyncIterator[None]:
         """Answer commands while open."""
         handlers: dict[type[Command[Any]], Handler] = {
+            AddDateRange: self._add_range,
             GetChannel: self._get_channel,
             ListChannels: self._channels,
             ListFeeds: self._feeds,

@@ -1,4 +1,4 @@
-"""All that the web talks to over the bus, in memory and really working: channels, feeds, recordings, jobs, shows."""
+"""All that the web talks to over the bus, in memory and really working: channels, feeds, recordings, jobs, shows, products."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from runtime.bus.contract import Command, CommandError, Done, Event, Fault
 from runtime.bus.port import Bus
 from studio.contracts import shows as sh
 from studio.contracts.shows import ShowState
+from tests.support.bridge_owner import BridgeOwner
+from tests.support.card_owner import CardOwner
 from tests.support.iso_owner import IsoOwner
 
 
@@ -46,6 +48,8 @@ class Owners:
         self.recordings: dict[str, ta.RecordingView] = {}
         self._isos = IsoOwner(bus)
         self.isos = self._isos.isos
+        self.bridge = BridgeOwner(bus)
+        self.cards = CardOwner(bus, self.show)
         self.jobs: dict[str, jo.JobView] = {}
         self.storyboards: list[str] = []
         """Recordings that one was asked for of, in order."""
@@ -80,6 +84,8 @@ class Owners:
             fe.ListFeeds: self.list_feeds,
             fe.GetFeed: self.get_feed,
             **self._isos.handlers(),
+            **self.bridge.handlers(),
+            **self.cards.handlers(),
             ta.ListRecordings: self.list_recordings,
             ta.GetRecording: self.get_recording,
             ta.DeleteRecording: self.delete_recording,

@@ -42,6 +42,7 @@ _TARGETS = {
     "node": "media.__main__:main",
     "studio": "studio.__main__:main",
     "jobs": "media.jobs.__main__:main",
+    "bridge": "commerce_bridge.__main__:main",
     "web": "web.__main__:main",
 }
 _JSON = {"application/json", "application/problem+json"}
@@ -274,7 +275,7 @@ class Product:
         return found
 
     def role(self, name: str) -> int:
-        """The pid of a role (`ingest`, `node`, `studio`, `jobs`, `web`); 0 while it is being restarted."""
+        """The pid of a role (`ingest`, `node`, `studio`, `jobs`, `bridge`, `web`); 0 while it is being restarted."""
         target = _TARGETS[name]
         return next((pid for pid, command in self.processes().items() if command.endswith(target)), 0)
 

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from media.adapters.obstore_store import ObstoreSegmentStore
 from media.model.errors import NotFoundError
 from runtime.bus.local import LocalBus
+from runtime.bus.port import Bus
 from runtime.database import Database
 from runtime.migrations import upgrade
 from tests.support.owners import Owners
@@ -173,9 +174,10 @@ async def site(
     playback: PlaybackSettings | None = None,
     realtime: RealtimeSettings | None = None,
     https: Https | None = None,
+    bus: Bus | None = None,
 ) -> AsyncIterator[Site]:
-    """Everything running, nothing in it."""
-    bus, registry = LocalBus(), CollectorRegistry()
+    """Everything running, nothing in it; over a bus of its own unless one is given."""
+    bus, registry = bus or LocalBus(), CollectorRegistry()
     async with database_at(tmp_path / "web.db") as database:
         owners, replays = Owners(bus), MemoryReplays()
         store = ObstoreSegmentStore.memory()

@@ -1,4 +1,4 @@
-"""The toy REST shop that docs/connectors.md writes a connector for: a server that tells, hints and misbehaves as it is told to."""
+"""A shop in memory that really works: it sells, changes, signs webhooks, breaks down and lies when it is told to."""
 
 from __future__ import annotations
 
@@ -6,138 +6,120 @@ import asyncio
 import hashlib
 import hmac
 import json
-import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from types import ModuleType
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping
 
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+from commerce_bridge.model.errors import (
+    ForgedError,
+    InvalidError,
+    ShopError,
+    ShopLiedError,
+    ShopUnchangedError,
+)
+from commerce_bridge.model.product import Product
+from commerce_bridge.ports import BadRow, Batch, Capability, Hint
 
-from commerce_bridge.ports import Capability, Shop
-from tests.support.shops import GARBAGE, STATUSES, Fault, Item, Lie, ShopUnderTest, break_off
-
-PAGE = Path(__file__).resolve().parents[2] / "docs/connectors.md"
-SECRET = "toy-secret"
-PAGE_SIZE = 100
-
-
-def code() -> str:
-    """The connector as it stands in the page."""
-    (found,) = re.findall(
-        r"^```python\n(.*?\ndef open_shop\(.*?)^```$",
-        PAGE.read_text(encoding="utf-8"),
-        re.MULTILINE | re.DOTALL,
-    )
-    return str(found)
+SHOPS: dict[str, ToyShop] = {}
+"""The ones that were opened last, by name."""
+MINUTES_5 = 300_000_000
 
 
-def connector() -> ModuleType:
-    """The page's connector as a module."""
-    module = ModuleType("connector_of_the_page")
-    exec(compile(code(), str(PAGE), "exec"), vars(module))
-    return module
+def open_shop(shop: str, options: Mapping[str, str]) -> ToyShop:
+    """As every connector has it."""
+    if "secret" not in options:
+        raise InvalidError("a toy shop needs its secret", field="secret")
+    without = {Capability(each) for each in options.get("without", "").split()}
+    made = ToyShop(shop, options["secret"], frozenset(Capability) - without)
+    if shop in SHOPS:  # it is the shop that goes on; what is new is who talks to it
+        made.goods, made.log, made.open = SHOPS[shop].goods, SHOPS[shop].log, SHOPS[shop].open
+    SHOPS[shop] = made
+    return made
 
 
 class ToyShop:
-    """`ShopUnderTest` over the page's connector."""
+    """A `Shop`."""
 
-    capabilities = frozenset(Capability)
-    faults = frozenset(Fault)
-    lies = frozenset(Lie)
-    many = 450
+    def __init__(self, name: str, secret: str, capabilities: frozenset[Capability]) -> None:
+        self.name = name
+        self.capabilities = capabilities
+        self.goods: dict[str, Product] = {}
+        self.log: list[str] = []
+        """Keys in the order in which they changed; a cursor is how many there were."""
+        self.bad: list[BadRow] = []
+        self.failing: ShopError | None = None
+        """What every question is answered with."""
+        self.break_after: int | None = None
+        """Pieces after which a catalog breaks off."""
+        self.unchanged = False
+        """It says so where nothing changed since all was told."""
+        self.piece = 100
+        self.open = asyncio.Event()
+        """Cleared: a catalog does not go on."""
+        self.open.set()
+        self.asked: Counter[str] = Counter()
+        self.closed = False
+        self._told: list[Product] | None = None
+        self._secret = secret.encode()
 
-    def __init__(self) -> None:
-        self._items: dict[str, Item] = {}
-        self._changes: list[str] = []
-        """Keys, each as often as it changed: a cursor is a place in this list."""
-        self._fault: Fault | None = None
-        self._calm = asyncio.Event()
-        app = web.Application()
-        app.router.add_get("/products", self._list)
-        app.router.add_get("/products/{key}", self._one)
-        app.router.add_get("/changes", self._changed)
-        self.server = TestServer(app)
-        self.shop: Shop
+    # --- what happens in the shop
 
-    def open(self) -> None:
-        module = connector()
-        module.TIMEOUT = 0.5  # type: ignore[attr-defined]  # of the page
-        self.shop = module.open_shop("s", {"url": str(self.server.make_url("/")), "secret": SECRET})
+    def sell(self, *products: Product) -> None:
+        """New or changed products."""
+        for product in products:
+            self.goods[product.key] = product
+            self.log.append(product.key)
 
-    async def put(self, *items: Item) -> list[str]:
-        self._items |= {item.key: item for item in items}
-        self._changes += [item.key for item in items]
-        return [item.key for item in items]
+    def drop(self, key: str) -> None:
+        """It is offered no longer."""
+        del self.goods[key]
 
-    async def delete(self, key: str) -> None:
-        del self._items[key]
-        self._changes.append(key)
+    def webhook(self, event: str, *keys: str, now: int, secret: str = "") -> tuple[dict[str, str], bytes]:
+        """Headers and body of what it sends."""
+        body = json.dumps({"event": event, "at": now, "products": keys}).encode()
+        key = secret.encode() or self._secret
+        return {"x-toy-signature": hmac.new(key, body, hashlib.sha256).hexdigest()}, body
 
-    async def fault(self, kind: Fault | None) -> None:
-        self._fault = kind
-        if kind is Fault.SLOW:
-            self._calm.clear()
-        else:
-            self._calm.set()
+    # --- the port
 
-    def webhook(self, key: str, *, now: int) -> tuple[dict[str, str], bytes]:
-        body = json.dumps({"event": f"e{now}", "product": key, "time": now // 1_000_000}).encode()
-        return {"x-toy-signature": hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()}, body
+    async def everything(self) -> AsyncIterator[Batch]:
+        self.asked["everything"] += 1
+        goods = list(self.goods.values())
+        for number, start in enumerate(range(0, max(1, len(goods)), self.piece)):
+            await self.open.wait()
+            if self.failing is not None:
+                raise self.failing
+            if self.unchanged and goods == self._told:
+                raise ShopUnchangedError("it is as it was")
+            if self.break_after is not None and number >= self.break_after:
+                raise ShopLiedError("the catalog breaks off")
+            bad = self.bad if start == 0 else []
+            total = len(goods) + len(self.bad)
+            yield Batch(goods[start : start + self.piece], bad, total=total)
+        self._told = goods
 
-    async def _list(self, request: web.Request) -> web.StreamResponse:
-        after = int(request.query.get("after", "0"))
-        items = list(self._items.values())
-        page = items[after : after + PAGE_SIZE]
-        more = after + PAGE_SIZE < len(items)
-        following = str(after + PAGE_SIZE) if more else None
-        return await self._answer(request, {"products": [_told(item) for item in page], "next": following})
+    async def changes(self, cursor: str) -> AsyncIterator[Batch]:
+        self.asked["changes"] += 1
+        if self.failing is not None:
+            raise self.failing
+        keys = dict.fromkeys(self.log[int(cursor) :] if cursor else [])
+        yield Batch([self.goods[key] for key in keys if key in self.goods], cursor=str(len(self.log)))
 
-    async def _one(self, request: web.Request) -> web.StreamResponse:
-        item = self._items.get(request.match_info["key"])
-        if item is None and self._fault is None:
-            return web.Response(status=404)
-        return await self._answer(request, _told(item) if item else {})
+    async def products(self, keys: Collection[str]) -> Mapping[str, Product | None]:
+        self.asked["products"] += 1
+        assert 0 < len(keys) <= 100
+        await asyncio.sleep(0)
+        if self.failing is not None:
+            raise self.failing
+        return {key: self.goods.get(key) for key in keys}
 
-    async def _changed(self, request: web.Request) -> web.StreamResponse:
-        since = int(request.query.get("since") or len(self._changes))
-        keys = sorted(set(self._changes[since:]))
-        return await self._answer(request, {"keys": keys, "cursor": str(len(self._changes))})
+    def hint(self, headers: Mapping[str, str], body: bytes, *, now: int) -> Hint:
+        wanted = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(headers.get("x-toy-signature", "").encode(), wanted.encode()):
+            raise ForgedError("its signature is wrong")
+        said = json.loads(body)
+        if abs(said["at"] - now) > MINUTES_5:
+            raise ForgedError("it is old")
+        return Hint(said["event"], said["products"])
 
-    async def _answer(self, request: web.Request, told: dict[str, object]) -> web.StreamResponse:
-        await self._calm.wait()
-        whole = json.dumps(told).encode()
-        if self._fault in STATUSES:
-            return web.Response(status=STATUSES[self._fault], headers={"Retry-After": "7"})
-        if self._fault is Fault.GARBAGE:
-            return web.Response(body=GARBAGE)
-        if self._fault is Fault.BROKEN_OFF:
-            return await break_off(request, whole)
-        if request.headers.get("Authorization") != f"Bearer {SECRET}":
-            return web.Response(status=401)
-        return web.Response(body=whole)
-
-
-def _told(item: Item) -> dict[str, object]:
-    return {
-        "id": item.key,
-        "name": item.title,
-        "text": item.description,
-        "won": item.price,
-        "left": item.stock,
-        "page": item.url,
-    }
-
-
-@asynccontextmanager
-async def toy_shop() -> AsyncIterator[ShopUnderTest]:
-    under = ToyShop()
-    await under.fault(None)
-    async with under.server:
-        under.open()
-        try:
-            yield under
-        finally:
-            await under.fault(None)
-            await under.shop.close()
+    async def close(self) -> None:
+        self.closed = True

@@ -11,6 +11,7 @@ from web.auth.accounts import Accounts
 from web.auth.audit import Audit
 from web.auth.sessions import Sessions
 from web.auth.tokens import Tokens
+from web.links import Links
 from web.metrics import WebMetrics
 from web.playback.qoe import Qoe
 from web.ports import Ask
@@ -27,6 +28,7 @@ class Services:
     accounts: Accounts
     audit: Audit
     metrics: WebMetrics
+    links: Links
     qoe: Qoe
     store: SegmentStore
     http: HttpSettings

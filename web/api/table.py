@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from web.api import (
     audit,
+    cards,
     channels,
     feeds,
     isos,
+    links,
+    products,
     qoe,
     recordings,
     session,
@@ -14,7 +17,9 @@ from web.api import (
     tokens,
     users,
     wire,
+    wire_commerce,
     wire_isos,
+    wire_links,
 )
 from web.api import wire_accounts as accounts
 from web.api.routing import Route
@@ -25,6 +30,7 @@ from web.problems import catalogue
 VIEWER, HOST, STAFF, ADMIN = Role.VIEWER, Role.HOST, Role.STAFF, Role.ADMIN
 _CHANNEL, _FEED, _SHOW, _USER = "/channels/{channel}", "/feeds/{feed}", "/shows/{show}", "/users/{user}"
 _ISO = "/isos/{iso}"
+_CARD = f"{_SHOW}/cards/{{product}}"
 _STATE = (catalogue.CONFLICT,)
 _ROOM = (catalogue.CONFLICT, catalogue.CAPACITY)
 
@@ -96,11 +102,36 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_SHOW}/log", HOST, "Read a show's log", shows.read_show_log, "shows",
           query=wire.LogQuery, response=wire.LogEntry, media="application/x-ndjson",
           note="One JSON object a line, in order of `seq`."),
+    Route("GET", f"{_SHOW}/links/{{product}}", HOST, "List purchase links of a product", links.list_purchase_links, "shows",
+          query=wire_links.LinkQuery, response=wire_links.PurchaseLinkPage, problems=(catalogue.INVALID,),
+          note="For below a video, in a message, on paper. They do not expire, and clicks on them count for the show."),
     Route("POST", f"{_SHOW}/export", HOST, "Make an MP4 of an ended show", shows.export_show, "shows",
           response=wire.Job, status=202, problems=_STATE, note="Idempotent: the job that exists is returned."),
     Route("GET", f"{_SHOW}/export.mp4", HOST, "Download a show's MP4", shows.download_export, "shows",
           media="video/mp4", problems=(catalogue.NOT_READY, catalogue.RANGE, catalogue.CONFLICT),
           note="Single byte ranges are served."),
+    # --- cards
+    Route("GET", f"{_SHOW}/cards", None, "Get a show's cards", cards.get_cards, "cards",
+          response=wire_commerce.Cards, versioned=True,
+          note="What is on the picture goes by programme time: of an ended show all `moments`, of a live one the newest 500."),
+    Route("PUT", f"{_SHOW}/lineup", HOST, "Replace a show's products", cards.put_lineup, "cards",
+          body=wire_commerce.LineupPut, response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="While live, what is shown, pinned or on sale must stay in it."),
+    Route("POST", f"{_CARD}/show", HOST, "Put a card on the picture", cards.show_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="What was there goes. Idempotent."),
+    Route("POST", f"{_CARD}/hide", HOST, "Take a card off the picture", cards.hide_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="The pinned one comes back, where it is another. Idempotent."),
+    Route("POST", f"{_CARD}/pin", HOST, "Pin a card", cards.pin_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="It stands on the picture while no other is shown. Idempotent."),
+    Route("POST", f"{_CARD}/unpin", HOST, "Unpin a card", cards.unpin_card, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="Idempotent."),
+    Route("POST", f"{_CARD}/sale", HOST, "Start a time sale", cards.start_sale, "cards",
+          body=wire_commerce.SaleStart, response=wire_commerce.Cards, versioned=True, problems=_STATE,
+          note="Below the price; one at a time for a product. It ends by the server's clock, with its quantity, or by hand."),
+    Route("DELETE", f"{_CARD}/sale", HOST, "End a time sale", cards.end_sale, "cards",
+          response=wire_commerce.Cards, versioned=True, problems=_STATE, note="Idempotent."),
     # --- recordings and jobs
     Route("GET", "/recordings", HOST, "List recordings", recordings.list_recordings, "recordings",
           query=wire.RecordingQuery, response=wire.RecordingPage),
@@ -113,6 +144,15 @@ ROUTES: tuple[Route, ...] = (
           response=wire.Capacity),
     Route("GET", "/storage", STAFF, "How full the disk is", recordings.get_storage, "recordings",
           response=wire.Storage),
+    # --- products and shops
+    Route("GET", "/products", None, "Find products", products.list_products, "products",
+          query=wire_commerce.ProductQuery, response=wire_commerce.ProductPage, problems=(catalogue.INVALID,),
+          note="Every word must occur in title, brand, category or SKU. Best match first, else by title."),
+    Route("GET", "/products/{product}", None, "Get a product", products.get_product, "products",
+          response=wire_commerce.Product, note="Also one that its shop no longer offers."),
+    Route("GET", "/shops", STAFF, "List connected shops", products.list_shops, "products", response=wire_commerce.ShopPage),
+    Route("POST", "/shops/{shop}/sync", STAFF, "Read a shop's whole catalog now", products.sync_shop, "products",
+          response=wire_commerce.Shop, problems=_STATE, note="Idempotent: the pass that runs is told."),
     # --- users
     Route("GET", "/users", ADMIN, "List users", users.list_users, "users",
           query=wire.PageQuery, response=accounts.UserPage),

@@ -160,7 +160,9 @@ class Card(Wire):
 
     product: Product
     state: CardState
-    buy: str = Field(description="Path of its purchase link: `/go/…`.")
+    buy: str | None = Field(
+        description="Path of its purchase link: `/go/…`. Null for some seconds after a start, while links cannot be made."
+    )
     talking_points: str | None = Field(description="For hosts and staff; null for viewers.")
     sale_price: int | None = Field(description="For hosts and staff; null for viewers.")
     sale: Sale | None

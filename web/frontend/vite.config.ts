@@ -62,7 +62,7 @@ export default defineConfig(({ mode }) => ({
     proxy: {
       "/realtime": { target: "http://127.0.0.1:8080", ws: true },
       ...Object.fromEntries(
-        ["/api", "/hls", "/replays", "/whip", "/live/main/poster.jpg"].map((path) => [
+        ["/api", "/go", "/hls", "/pictures", "/replays", "/whip", "/live/main/poster.jpg"].map((path) => [
           path,
           "http://127.0.0.1:8080",
         ]),

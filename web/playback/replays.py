@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aiohttp import web
@@ -14,9 +14,11 @@ from media.model.errors import NotFoundError, StoreError
 from media.ports import SegmentStore
 from runtime.bus.contract import CommandError
 from runtime.cache import BytesCache, Flights, TooManyFlightsError
-from studio.contracts.shows import GetShow, ShowState
+from studio.contracts.cards import GetCards
+from studio.contracts.shows import GetShow, ShowState, ShowView
 from web.metrics import WebMetrics
 from web.playback import names
+from web.playback.card_ranges import range_lines, with_ranges
 from web.playback.hls import CORS, Sender, preflight
 from web.playback.live import Media, compressed
 from web.playback.names import Kind
@@ -122,16 +124,32 @@ class Replays:
         else:
             settled = self._wall() - recording.ended > SETTLED_MICROS
             tape = await self._reader.open(recording.channel, recording.started, recording.ended)
+            ranges = await self._ranges(show)
+            settled = settled and ranges is not None
             # In a thread: the playlists of a long show are megabytes, and viewers of others wait for this loop.
-            multivariant, playlists = await asyncio.to_thread(_packed, tape.multivariant, tape.playlists)
+            multivariant, playlists = await asyncio.to_thread(
+                _packed, tape.multivariant, tape.playlists, ranges or ()
+            )
             fresh_until = self._clock() + KEEP_SECONDS
             found = Replay(recording.id, settled, multivariant, playlists, dict(tape.objects), fresh_until)
         self._replays.put(name, found)
         return found
 
+    async def _ranges(self, show: ShowView) -> Sequence[str] | None:
+        """What was on the picture when; None where nobody tells it: a replay plays without."""
+        try:
+            cards = await self._ask(GetCards(show=show.id, cause="web.replay"))
+        except CommandError:
+            return None
+        return range_lines(cards, show.ended)
 
-def _packed(multivariant: str, playlists: Mapping[str, str]) -> tuple[Media, dict[str, Media]]:
-    packed = {rendition: compressed(text.encode()) for rendition, text in playlists.items()}
+
+def _packed(
+    multivariant: str, playlists: Mapping[str, str], ranges: Sequence[str]
+) -> tuple[Media, dict[str, Media]]:
+    packed = {
+        rendition: compressed(with_ranges(text, ranges).encode()) for rendition, text in playlists.items()
+    }
     return compressed(multivariant.encode()), packed
 
 

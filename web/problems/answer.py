@@ -12,6 +12,7 @@ from runtime.bus.contract import CommandError, Fault
 from web.api.wire import FieldFault, ProblemBody
 from web.problems import catalogue
 from web.problems.catalogue import Kind, Language, Words
+from web.problems.faults import fault_words
 
 MAX_ERRORS = 20
 """Faults told of one body; whoever sends more than that needs the document, not the rest of the list."""
@@ -40,7 +41,7 @@ class ProblemError(Exception):
     def body(self, path: str, language: Language) -> ProblemBody:
         """The problem details for one caller."""
         faults = [
-            FieldFault(field=field, detail=catalogue.fault_words(kind, dict(context), language))
+            FieldFault(field=field, detail=fault_words(kind, dict(context), language))
             for field, kind, context in self.errors
         ]
         said = {

@@ -103,6 +103,19 @@ UNAUTHENTICATED = _kind(
         "Send ‘Authorization: Bearer <token>’, or log in. An administrator makes tokens.",
     ),
 )
+FORGED = _kind(
+    "forged-webhook",
+    401,
+    ("쇼핑몰이 보낸 알림이 아닙니다", "The webhook is not the shop's"),
+    (
+        "서명이 맞지 않거나 보낸 지 오래된 알림이라 받지 않았습니다.",
+        "It was not taken: its signature is wrong, or it was sent too long ago.",
+    ),
+    (
+        "쇼핑몰과 여기에 같은 비밀 키가 설정되어 있는지, 두 서버의 시계가 맞는지 살펴보세요. 쇼핑몰 설정은 ‘bridge.shops’에 있습니다.",
+        "See that the shop and this server have the same secret (the setting ‘bridge.shops’), and that both clocks are right.",
+    ),
+)
 FORBIDDEN = _kind(
     "forbidden",
     403,
@@ -160,6 +173,16 @@ NOT_FOUND = _kind(
     (
         "주소를 살펴보세요. 지워졌거나 아직 시작하지 않았을 수 있습니다.",
         "Check the address. It may have been deleted, or not have begun yet.",
+    ),
+)
+NO_LINK = _kind(
+    "no-link",
+    404,
+    ("지금은 살 수 없는 상품입니다", "This cannot be bought now"),
+    ("이 링크로 살 수 있는 상품이 없습니다.", "This link leads to nothing that is sold."),
+    (
+        "주소가 잘리지 않았는지 살펴보세요. 방송 화면의 상품 목록에서 다시 누르면 지금 살 수 있는 상품이 나옵니다.",
+        "See that the address is not cut short. The list of products beside the show tells what can be bought now.",
     ),
 )
 METHOD = _kind(
@@ -372,11 +395,13 @@ KINDS: dict[str, Kind] = {
         INVALID_FIELD,
         INVALID,
         UNAUTHENTICATED,
+        FORGED,
         FORBIDDEN,
         WRONG_LOGIN,
         TRIES,
         CROSS_SITE,
         NOT_FOUND,
+        NO_LINK,
         METHOD,
         CONFLICT,
         CAPACITY,
@@ -399,39 +424,3 @@ KINDS: dict[str, Kind] = {
     )
 }
 """All kinds by slug."""
-
-_FAULTS: dict[str, Words] = {
-    "missing": Words("꼭 있어야 하는 값입니다.", "This value is required."),
-    "string_type": Words("글자여야 합니다.", "This must be text."),
-    "int_type": Words("정수여야 합니다.", "This must be a whole number."),
-    "int_parsing": Words("정수여야 합니다.", "This must be a whole number."),
-    "float_type": Words("숫자여야 합니다.", "This must be a number."),
-    "bool_type": Words("true나 false여야 합니다.", "This must be true or false."),
-    "bool_parsing": Words("true나 false여야 합니다.", "This must be true or false."),
-    "list_type": Words("목록이어야 합니다.", "This must be a list."),
-    "dict_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
-    "model_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
-    "model_attributes_type": Words("이름과 값의 묶음이어야 합니다.", "This must be an object."),
-    "enum": Words("쓸 수 있는 값: {expected}.", "One of: {expected}."),
-    "string_pattern_mismatch": Words(
-        "정해진 모양({pattern})이 아닙니다.", "This does not have the form {pattern}."
-    ),
-    "string_too_long": Words("{max_length}자까지 쓸 수 있습니다.", "At most {max_length} characters."),
-    "string_too_short": Words("{min_length}자 이상이어야 합니다.", "At least {min_length} character(s)."),
-    "unkeepable_text": Words(
-        "U+0000이나 짝 없는 서로게이트는 쓸 수 없습니다.",
-        "Text may not contain U+0000 or half of a surrogate pair.",
-    ),
-    "too_long": Words("{max_length}개까지 쓸 수 있습니다.", "At most {max_length} items."),
-    "greater_than_equal": Words("{ge} 이상이어야 합니다.", "This must be {ge} or more."),
-    "less_than_equal": Words("{le} 이하여야 합니다.", "This must be {le} or less."),
-}
-_OTHER = Words("쓸 수 없는 값입니다.", "This value cannot be used.")
-
-
-def fault_words(kind: str, context: dict[str, object], language: Language) -> str:
-    """The sentence for one pydantic error type; `context` fills its placeholders."""
-    try:
-        return _FAULTS.get(kind, _OTHER).text(language).format_map(context)
-    except KeyError:
-        return _OTHER.text(language)

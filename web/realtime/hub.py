@@ -78,9 +78,9 @@ class Hub:
     """The store, the readers, and the frames between them."""
 
     def __init__(
-        self, settings: RealtimeSettings, metrics: RealtimeMetrics, clock: Callable[[], float]
+        self, topics: Topics, settings: RealtimeSettings, metrics: RealtimeMetrics, clock: Callable[[], float]
     ) -> None:
-        self.topics = Topics()
+        self.topics = topics
         self.store = Store(settings.window)
         self.readers: set[Reader] = set()
         self._settings = settings

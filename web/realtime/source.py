@@ -19,6 +19,7 @@ from runtime import logs
 from runtime.bus.calls import events
 from runtime.bus.contract import CommandError, Event
 from runtime.bus.port import Bus
+from studio.contracts.cards import CardsChanged, CardsView, GetCards
 from studio.contracts.shows import ListShows, ShowChanged, ShowDeleted, ShowState, ShowView
 from web.playback.board import Board
 from web.ports import Ask
@@ -56,7 +57,7 @@ class Followed(Generic[ViewT]):
         hub: Hub,
         topic: Topic[ViewT],
         ask: Callable[[], Awaitable[Mapping[str, ViewT]]],
-        told: Callable[[Event], Told[ViewT]],
+        told: Callable[[Event], Told[ViewT] | None],
         surplus: Callable[[Mapping[str, ViewT]], Iterable[str]] = lambda _: (),
     ) -> None:
         self._hub = hub
@@ -81,7 +82,9 @@ class Followed(Generic[ViewT]):
 
     def hear(self, event: Event) -> None:
         """Take an event in."""
-        key, view = self._told(event)
+        if (told := self._told(event)) is None:
+            return
+        key, view = told
         self._heard.add(key)
         self._put(key, view)
 
@@ -137,6 +140,7 @@ class Source:
         self._feeds = Followed(hub, topics.feeds, self._list_feeds, _feed_told)
         self._isos = Followed(hub, topics.isos, self._list_isos, _iso_told, _old_isos)
         self._shows = Followed(hub, topics.shows, self._list_shows, _show_told, _old_shows)
+        self._cards = Followed(hub, topics.cards, self._list_cards, _cards_told)
         self._jobs = Followed(hub, topics.jobs, self._list_jobs, _job_told, _old_jobs)
 
     async def run(self) -> None:
@@ -145,6 +149,9 @@ class Source:
             tasks.create_task(self._feeds.run(self._bus, FeedChanged, FeedDeleted), name="realtime.feeds")
             tasks.create_task(self._isos.run(self._bus, IsoChanged, IsoDeleted), name="realtime.isos")
             tasks.create_task(self._shows.run(self._bus, ShowChanged, ShowDeleted), name="realtime.shows")
+            tasks.create_task(
+                self._cards.run(self._bus, CardsChanged, ShowChanged, ShowDeleted), name="realtime.cards"
+            )
             tasks.create_task(self._jobs.run(self._bus, JobChanged), name="realtime.jobs")
 
     def _hear_channel(self, channel: str, view: ChannelView | None) -> None:
@@ -173,6 +180,10 @@ class Source:
             listed = await self._ask(ListShows(state=state, limit=limit, cause=CAUSE))
             found |= {view.id: view for view in listed.shows}
         return found
+
+    async def _list_cards(self) -> Mapping[str, CardsView]:
+        live = await self._ask(ListShows(state=ShowState.LIVE, limit=MOST_SHOWS, cause=CAUSE))
+        return {show.id: await self._ask(GetCards(show=show.id, cause=CAUSE)) for show in live.shows}
 
     async def _list_jobs(self) -> Mapping[str, JobView]:
         return {view.id: view for view in (await self._ask(ListJobs(cause=CAUSE))).jobs}
@@ -204,6 +215,16 @@ def _show_told(event: Event) -> Told[ShowView]:
         return event.show.id, event.show
     assert isinstance(event, ShowDeleted)
     return event.show, None
+
+
+def _cards_told(event: Event) -> Told[CardsView] | None:
+    """Those of live shows."""
+    if isinstance(event, CardsChanged):
+        return event.cards.show, event.cards
+    if isinstance(event, ShowDeleted):
+        return event.show, None
+    assert isinstance(event, ShowChanged)
+    return (event.show.id, None) if event.show.state is ShowState.ENDED else None
 
 
 def _job_told(event: Event) -> Told[JobView]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from media.contracts.channels import ChannelView
+from studio.contracts.cards import CardsView
+from web.api.cards import Buy, cards_of
 from web.api.channels import channel_of
 from web.api.feeds import feed_of
 from web.api.isos import iso_of
@@ -63,15 +65,21 @@ def _channel_inside(view: ChannelView) -> Wire:
 class Topics:
     """All of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, buy: Buy) -> None:
+        """`buy`: path of a product's purchase link in a show."""
+
+        def cards(*, inside: bool) -> Callable[[CardsView], Wire]:
+            return lambda view: cards_of(view, buy, inside=inside)
+
         self.channels = Topic("channels", (None, _channel_outside), (Role.HOST, _channel_inside))
         self.feeds = Topic("feeds", (Role.HOST, feed_of))
         self.isos = Topic("isos", (Role.STAFF, iso_of))
         self.shows = Topic("shows", (None, show_of))
+        self.cards = Topic("cards", (None, cards(inside=False)), (Role.HOST, cards(inside=True)))
         self.jobs = Topic("jobs", (Role.HOST, job_of))
         self.sources: Topic[Freshness] = Topic("sources", (None, lambda freshness: freshness))
 
     def boards(self, role: Role | None) -> Mapping[str, Board | None]:
         """By topic, what a caller may see."""
-        every = (self.channels, self.feeds, self.isos, self.shows, self.jobs, self.sources)
+        every = (self.channels, self.feeds, self.isos, self.shows, self.cards, self.jobs, self.sources)
         return {topic.name: topic.board(role) for topic in every}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from commerce_bridge.connectors.feed import grammar
 from commerce_bridge.connectors.feed.columns import Field
 from commerce_bridge.connectors.feed.rows import Row
-from commerce_bridge.model.errors import InvalidError
+from commerce_bridge.model.errors import InvalidError, ShopLiedError
 from commerce_bridge.model.product import (
     MANDATORY,
     MOST_VARIANTS,
@@ -48,6 +48,8 @@ _OF_THE_MODEL: dict[str, str] = {
     "on_hand": Field.QUANTITY,
 }
 """Fields at fault by the model's names, where a feed calls them otherwise."""
+MOST_PRODUCTS = 1_000_000
+"""Five times the largest catalog of the plan."""
 _NO_TEXT = "holds bytes that are no text in the feed's encoding"
 
 
@@ -134,7 +136,7 @@ class Assembler:
         """Whether a price depends on the time: the same feed may mean other prices later."""
 
     def add(self, row: Row | BadRow) -> Iterator[Product | BadRow]:
-        """What a row completes, or what is wrong with it."""
+        """What a row completes, or what is wrong with it. Raises `ShopLiedError` at `MOST_PRODUCTS`."""
         if isinstance(row, BadRow):
             yield row
             return
@@ -165,6 +167,8 @@ class Assembler:
             if group:
                 raise InvalidError("rows of one product must follow each other", field=Field.GROUP)
             raise InvalidError("a product of this id was told already", field=Field.KEY)
+        if len(self._told) >= MOST_PRODUCTS:
+            raise ShopLiedError(f"the feed has more than {MOST_PRODUCTS} products")
         self._told.add(known)
         self._open, self._group = product, group
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +15,8 @@ from commerce_bridge.model.errors import ShopDownError, ShopLiedError, ShopRefus
 
 _WITHIN = 30.0
 """Seconds that a disk has to give a piece."""
+_State = tuple[int, int]
+"""Bytes of a file, and when they were last changed."""
 
 
 class FileSource:
@@ -30,18 +32,21 @@ class FileSource:
         """As `Source.open`."""
         try:
             async with asyncio.timeout(_WITHIN):
-                file = await asyncio.to_thread(self._open)
+                file, state = await asyncio.to_thread(self._open)
         except TimeoutError as error:
             raise ShopDownError(f"{self._path} cannot be opened in time") from error
         try:
-            yield _FileReading(self._path, file, limit=self._limit)
+            yield _FileReading(self._path, file, state, limit=self._limit)
         finally:
-            await asyncio.to_thread(file.close)
+            # A read that hangs holds the file: its thread closes it if it ever comes back.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WITHIN):
+                    await asyncio.to_thread(file.close)
 
     async def close(self) -> None:
         """Nothing is kept open between readings."""
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> tuple[BinaryIO, _State]:
         try:
             folder = self._folder.resolve(strict=True)
             path = (folder / self._path).resolve(strict=True)
@@ -56,28 +61,31 @@ class FileSource:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.close()
             raise ShopRefusedError(f"{self._path} is no file")
-        return file
+        return file, _state(file)
 
 
 class _FileReading:
-    def __init__(self, path: Path, file: BinaryIO, *, limit: int) -> None:
+    def __init__(self, path: Path, file: BinaryIO, state: _State, *, limit: int) -> None:
         self._path = path
         self._file = file
-        self._state = _state(file)
+        self._state = state
         self._read = 0
-        self.size: int | None = self._state[0]
-        if self._state[0] > limit:
-            raise ShopLiedError(f"{path} has {self._state[0]} bytes; {limit} are read at most")
+        self.size: int | None = state[0]
+        if state[0] > limit:
+            raise ShopLiedError(f"{path} has {state[0]} bytes; {limit} are read at most")
 
     async def read(self) -> bytes:
         """As `Reading.read`."""
         try:
             async with asyncio.timeout(_WITHIN):
-                data = await asyncio.to_thread(self._file.read, CHUNK)
+                return await asyncio.to_thread(self._piece)
         except TimeoutError as error:
             raise ShopDownError(f"{self._path} cannot be read in time") from error
         except OSError as error:
             raise ShopDownError(f"{self._path} cannot be read: {error}") from error
+
+    def _piece(self) -> bytes:
+        data = self._file.read(CHUNK)
         self._read += len(data)
         # Written while it is read, it may be half the old catalog and half the new one.
         if not data and (_state(self._file) != self._state or self._read != self._state[0]):
@@ -88,7 +96,6 @@ class _FileReading:
         """A file is read anew whenever it is asked for: that is cheap."""
 
 
-def _state(file: BinaryIO) -> tuple[int, int]:
-    """Bytes, and when they were last changed."""
+def _state(file: BinaryIO) -> _State:
     told = os.fstat(file.fileno())
     return told.st_size, told.st_mtime_ns

@@ -92,6 +92,9 @@ class TableReader:
         self._held: list[str] = []
         """Its lines so far; none any more once it is too long."""
         self._size = 0
+        self._key_of_long = ""
+        self._swallows = False
+        """Whether a line within it looks like a row: then its quotes pair by chance, and rows between them would be lost."""
 
     def feed(self, data: bytes) -> Iterator[Row | BadRow]:
         """As `Reader.feed`."""
@@ -105,6 +108,8 @@ class TableReader:
             yield from self._line(line)
         if tail:
             yield from self._line(tail, last=True)
+        if self._row is not None and self._swallows:
+            yield from self._broken(last=False)
         if self._row is not None:
             raise ShopLiedError(
                 f"the feed breaks off within row {self._number + 1}, or a quote in it is never closed"
@@ -120,51 +125,76 @@ class TableReader:
                 yield from self._cells(line.split(self._delimiter or ","), len(line), last=last)
                 return
             self._row = _Cells(self._delimiter)
+        elif not self._swallows:
+            cells = self._alone(line)
+            self._swallows = cells is not None and self._looks_like_a_row(cells)
         self._size += len(line) + 1
         self._held.append(line)
         try:
             whole = self._row.add(line)
         except _QuoteError:
-            yield from self._broken()
+            yield from self._broken(last=last)
             return
-        if whole:
-            cells, size = self._row.cells, self._size - 1
-            self._row, self._size = None, 0
-            self._held.clear()
-            yield from self._cells(cells, size, last=last)
+        if self._swallows and (whole or last):
+            yield from self._broken(last=last)
         elif self._size > LONGEST_ROW:
+            self._key_of_long = self._key_of_long or self._key(self._row.cells)
             self._held.clear()
             self._row.forget()
+            if whole:
+                self._number += 1
+                yield BadRow(self._number, "", TOO_LONG, self._key_of_long)
+                self._forget()
+        elif whole:
+            cells, size = self._row.cells, self._size
+            self._forget()
+            yield from self._cells(cells, size, last=last)
 
-    def _broken(self) -> Iterator[BadRow | Row]:
+    def _forget(self) -> None:
+        """The row that had begun has ended."""
+        self._row, self._size, self._key_of_long, self._swallows = None, 0, "", False
+        self._held.clear()
+
+    def _broken(self, *, last: bool) -> Iterator[BadRow | Row]:
         """What follows the line at fault may be rows of their own, which a quote swallowed: each is read by itself."""
         if self._size > LONGEST_ROW:
             raise ShopLiedError(
                 f"in row {self._number + 1} a quote is never closed: rows behind it cannot be told apart"
             )
         lines = [*self._held]
-        self._row, self._size = None, 0
-        self._held.clear()
+        self._forget()
         if not self._header:
             raise ShopLiedError(f"the headings cannot be read: {_BROKEN}")
         yield self._bad(lines[0])
-        for line in lines[1:]:
-            alone = _Cells(self._delimiter)
-            try:
-                whole = alone.add(line)
-            except _QuoteError:
-                whole = False
-            if whole:
-                yield from self._cells(alone.cells, len(line))
+        for place, line in enumerate(lines[1:], start=2):
+            ends = last and place == len(lines)
+            cells = self._alone(line)
+            if cells is not None:
+                yield from self._cells(cells, len(line), last=ends)
+            elif ends:
+                raise ShopLiedError(f"the feed breaks off within row {self._number + 1}")
             else:
                 yield self._bad(line)
+
+    def _alone(self, line: str) -> list[str] | None:
+        """The cells of a line that is a row by itself."""
+        row = _Cells(self._delimiter)
+        try:
+            return row.cells if row.add(line) else None
+        except _QuoteError:
+            return None
+
+    def _looks_like_a_row(self, cells: Sequence[str]) -> bool:
+        """A text of several lines may have lines with as many commas, but hardly with an address at the place of the link."""
+        place = dict(self._columns).get(Field.URL, 0)
+        return len(cells) == len(self._header) and cells[place].strip().lower().startswith("http")
 
     def _bad(self, line: str) -> BadRow:
         self._number += 1
         return BadRow(self._number, "", _BROKEN, self._key(line.split(self._delimiter)))
 
     def _key(self, cells: Sequence[str]) -> str:
-        place = dict(self._columns)[Field.KEY]
+        place = dict(self._columns).get(Field.KEY, 0)
         return cells[place].strip()[:200] if place < len(cells) else ""
 
     def _cells(self, cells: list[str], size: int, *, last: bool = False) -> Iterator[Row | BadRow]:
@@ -174,17 +204,12 @@ class TableReader:
             return
         self._number += 1
         if len(cells) != len(self._header):
-            written = len(cells)
-            while written > len(self._header) and not cells[written - 1].strip():
-                written -= 1
-            if written < len(self._header) and not any(cell.strip() for cell in cells):
-                return
-            if written != len(self._header):
-                if last and written < len(self._header):
+            if any(cell.strip() for cell in cells):
+                if last and len(cells) < len(self._header):
                     raise ShopLiedError(f"the feed breaks off within row {self._number}")
-                reason = f"{written} cells under {len(self._header)} headings"
+                reason = f"{len(cells)} cells under {len(self._header)} headings"
                 yield BadRow(self._number, "", reason, self._key(cells))
-                return
+            return
         if size > LONGEST_ROW:
             yield BadRow(self._number, "", TOO_LONG, self._key(cells))
             return

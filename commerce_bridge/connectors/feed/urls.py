@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from commerce_bridge.model.errors import (
 )
 
 _CONNECT_WITHIN = 10.0
+_BEGINS_WITHIN = 120.0
+"""Seconds to the first byte of a feed, through all redirects, however slowly they are told."""
 _LONGEST_WAIT = 1800.0
 """Seconds that one feed may be waited for, all its pieces together: one byte a time-out would take for ever."""
 _TRUSTED_FOR = 24 * 3600.0
@@ -60,16 +63,16 @@ class UrlSource:
         if version is not None and self.monotonic() - version.since > _TRUSTED_FOR:
             version = None
         with _translated(self.name):
-            response = await self._connected().get(
-                self._url, headers=version.headers if version else {}, max_redirects=_REDIRECTS
-            )
+            async with asyncio.timeout(_BEGINS_WITHIN):
+                response = await self._connected().get(
+                    self._url, headers=version.headers if version else {}, max_redirects=_REDIRECTS
+                )
         try:
             if response.status == 304 and version is not None:
                 raise ShopUnchangedError(f"{self.name} is as it was")
             self._judge(response)
-            self.version = (
-                None  # half of what comes may be used: what there was before is no measure any more
-            )
+            # Half of what comes may be used: what there was before is no measure any more.
+            self.version = None
             yield _UrlReading(self, response)
         finally:
             response.close()

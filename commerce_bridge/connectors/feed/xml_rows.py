@@ -23,7 +23,14 @@ _ITEMS = {"rss": ("item", 3), "RDF": ("item", 2), "feed": ("entry", 2)}
 """By the root's name: the name of a product's element, and its depth (1 is the root)."""
 _DEEPEST = 50
 _ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)", re.IGNORECASE)
-_KOREAN = frozenset({"cp949", "euc-kr", "euckr", "ks_c_5601-1987", "ksc5601", "windows-949", "ms949", "uhc"})
+_SPOKEN = {
+    **dict.fromkeys(("utf-8", "utf-16", "utf-16le", "utf-16be", "iso-8859-1", "us-ascii"), ""),
+    **dict.fromkeys(("utf8",), "utf-8"),
+    **dict.fromkeys(
+        ("cp949", "euc-kr", "euckr", "ks_c_5601-1987", "ksc5601", "windows-949", "ms949", "uhc"), "cp949"
+    ),
+}
+"""What a document may say that it is in: what it is decoded by here, empty for what expat knows itself."""
 
 
 class XmlReader:
@@ -73,8 +80,11 @@ class XmlReader:
     def _begin(self, head: bytes) -> expat.XMLParserType:
         said = _ENCODING.match(head.lstrip())
         encoding = self._encoding
-        if not encoding and said is not None and said[1].decode().lower() in _KOREAN:
-            encoding = "cp949"  # expat knows no encoding of two bytes
+        if not encoding and said is not None:
+            name = said[1].decode().lower()
+            if name not in _SPOKEN:
+                raise ShopLiedError(f"the feed is in {name[:40]}, which no feed is read in")
+            encoding = _SPOKEN[name]
         if encoding:
             self._decoder = Decoder(encoding)
         parser = expat.ParserCreate("utf-8" if self._decoder else None, " ")
@@ -91,10 +101,14 @@ class XmlReader:
             if self._decoder is not None:
                 data = self._decoder.decode(data, last=last).encode()
             self._parser.Parse(data, last)
-        except expat.ExpatError as error:
-            raise ShopLiedError(f"the feed is no XML behind row {self._number}: {error}") from error
         except UnicodeEncodeError as error:
             raise ShopLiedError(f"the feed is in another encoding behind row {self._number}") from error
+        except (
+            expat.ExpatError,
+            LookupError,
+            ValueError,
+        ) as error:  # the last two: of an encoding, said in UTF-16
+            raise ShopLiedError(f"the feed is no XML behind row {self._number}: {error}") from error
         self._fed += len(data)
         if self._fed - self._parser.CurrentByteIndex > 2 * LONGEST_ROW and not last:
             raise ShopLiedError(f"the feed has a tag that never ends behind row {self._number}")

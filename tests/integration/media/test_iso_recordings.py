@@ -306,9 +306,13 @@ async def test_a_disk_that_does_not_keep_up_costs_a_part_and_delays_nobody(
             began = time.perf_counter()
             await asyncio.sleep(0.01)
             worst = max(worst, time.perf_counter() - began)
-        assert worst < 0.3
+        assert worst < 2  # a loop that waits for the disk would not come back at all
+
+        async def behind() -> bool:
+            return recorder.state == (IsoState.TROUBLE, "the disk does not keep up")
+
+        await until(behind, "the trouble")
         assert recorder.backlog <= 60_000
-        assert recorder.state == (IsoState.TROUBLE, "the disk does not keep up")
         stuck[0] = False
 
         async def caught_up() -> bool:

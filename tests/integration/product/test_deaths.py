@@ -100,9 +100,8 @@ def only(product: Product, *hit: str) -> Iterator[None]:
     assert changed == set(hit), product.log_tail()
 
 
-async def first_part_after(client: Client, channel: str, at: float) -> float:
-    """Seconds from `at` until a new worker's first part is listed for viewers."""
-    epoch = (await client.channel(channel))["epoch"]
+async def first_part_after(client: Client, channel: str, epoch: int, at: float) -> float:
+    """Seconds from `at` until a part of another epoch than `epoch` is listed for viewers."""
 
     async def arrived() -> bool:
         _, body = await client.get(f"/hls/{channel}/v180/index.m3u8")
@@ -155,9 +154,10 @@ async def test_a_worker_dies_and_viewers_go_on(
         with only(product, "worker main"):
             async with show(client) as live:
                 await asyncio.sleep(4)
+                epoch = (await client.channel("main"))["epoch"]
                 edge = newest(await client.playlist("main", "v180"))
                 died = product.kill(product.workers()["main"], by)
-                back = await first_part_after(client, "main", died)
+                back = await first_part_after(client, "main", epoch, died)
                 await client.picture("main", "camera")
                 shown = time.monotonic() - died
                 await asyncio.sleep(1)
@@ -179,7 +179,12 @@ async def test_a_worker_dies_and_viewers_go_on(
 
 @pytest.mark.parametrize(
     "role",
-    ["web", "ingest", "node", *(pytest.param(each, marks=pytest.mark.soak) for each in ("studio", "jobs"))],
+    [
+        "web",
+        "ingest",
+        "node",
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("studio", "jobs", "bridge")),
+    ],
 )
 async def test_a_role_dies_and_comes_back(
     product: Product, client: Client, camera: Publisher, role: str
@@ -216,6 +221,7 @@ def _recovered(product: Product, client: Client, role: str) -> Callable[[], Awai
         "node": "/channels",
         "studio": "/shows",
         "jobs": "/recordings",
+        "bridge": "/products",
         "web": "/session",
     }
     dead = product.role(role) or -1

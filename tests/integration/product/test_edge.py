@@ -214,8 +214,14 @@ async def _outlives(origin: Origin, session: aiohttp.ClientSession) -> None:
             return answer.status, answer.headers.get("X-Cache", ""), await answer.read()
 
     kept = ("index.m3u8", "v180/index.m3u8", "audio/index.m3u8")
-    _, _, whole = await ask("v180/index.m3u8")
-    segments = [line for line in whole.decode().splitlines() if line.endswith(".m4s")][-2:]
+    segments: list[str] = []
+
+    async def listed() -> bool:
+        _, _, whole = await ask("v180/index.m3u8")
+        segments[:] = [line for line in whole.decode().splitlines() if line.endswith(".m4s")][-2:]
+        return len(segments) == 2
+
+    await until(listed, 15, "two segments")  # a product is ready with one
     warm = {name: await ask(name) for name in (*kept, f"v180/{segments[0]}")}
     assert {status for status, _, _ in warm.values()} == {200}
     await origin.gone()
@@ -288,8 +294,14 @@ async def test_a_second_web_process_serves_the_same_channel(product: Product, cl
         await client.api("DELETE", "/channels/made")
         # Either tells the figures of both.
         for site in (product.url, url):
-            async with session.get(f"{site}/metrics") as answer:
-                page = await answer.text()
-            for process in ("web", "web-2"):
-                assert f'gachi_process_up{{process="{process}"}} 1.0' in page
-                assert f'gachi_http_connections{{process="{process}"}}' in page
+
+            async def tells(site: str = site) -> bool:
+                async with session.get(f"{site}/metrics") as answer:
+                    page = await answer.text()
+                return all(
+                    f'gachi_process_up{{process="{each}"}} 1.0' in page
+                    and f'gachi_http_connections{{process="{each}"}}' in page
+                    for each in ("web", "web-2")
+                )
+
+            await until(tells, 15, f"{site} to tell the figures of both")  # a new one is not waited for long

@@ -152,13 +152,13 @@ async def test_a_channel_costs_what_it_was_said_to(product: Product, client: Cli
             await asyncio.sleep(6)
             used = (cpu_seconds([worker]) - before) / (time.monotonic() - began)
             said = (await client.channel("middle"))["needs_cores"]
-            assert {"channel": "middle", "cores": said} in (await client.api("GET", "/capacity"))["used"]
+            capacity = await client.api("GET", "/capacity")
+            assert {"channel": "middle", "cores": said} in capacity["used"]
             # Beside other work the same instructions take longer, on shared caches and half a core.
             margin = MARGIN if os.getloadavg()[0] < len(os.sched_getaffinity(0)) * 1.5 else 2 * MARGIN
-            return bool(used == pytest.approx(said, rel=margin))
+            return "veryfast" in capacity["measured"] and bool(used == pytest.approx(said, rel=margin))
 
         await until(near, 180, "the channel to cost what it is said to")
-        assert "veryfast" in (await client.api("GET", "/capacity"))["measured"]
     finally:
         await client.api("POST", "/channels/middle/stop")
 

@@ -24,7 +24,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for command in ("serve", "web", "ingest", "node", "studio", "jobs", "config", "doctor"):
+    for command in ("serve", "web", "ingest", "node", "studio", "jobs", "bridge", "config", "doctor"):
         assert f"    {command} " in text
 
 

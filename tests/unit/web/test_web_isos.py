@@ -12,6 +12,7 @@ import pytest
 from media.contracts.isos import IsoGapView, IsoPartView, IsoPlacement, IsoState
 from media.model.errors import NotFoundError, StoreError
 from media.record.iso.isos import part_key
+from tests.support.card_owner import no_link
 from tests.support.sites import ADMIN, Site, site
 from web.auth.roles import Role
 from web.realtime.topics import Topics
@@ -164,7 +165,7 @@ async def test_it_is_for_staff_and_told_to_staff_alone(live: Site) -> None:
     made = await live.ask("POST", f"{V1}/tokens", json={"name": "host", "role": "host"}, status=201)
     for path in ("", "/i1", "/i1/parts/1"):
         await live.ask("GET", f"{V1}/isos{path}", token=made["token"], status=403)
-    topics = Topics()
+    topics = Topics(no_link)
     assert topics.boards(Role.HOST)["isos"] is None
     assert topics.boards(Role.STAFF)["isos"] is not None
 

@@ -23,7 +23,7 @@ def build(folder: Path) -> None:
 async def test_the_build_is_served_with_headers_to_trust(tmp_path: Path) -> None:
     build(tmp_path)
     async with site(tmp_path) as live:
-        for path in ["/", "/live/main", "/shows/s1", "/staff", "/staff/users", "/login"]:
+        for path in ["/", "/live/main", "/shows/s1", "/host/s1", "/staff", "/staff/users", "/login"]:
             async with live.client.get(live.url + path) as response:
                 assert response.status == 200
                 assert "<title>app" in await response.text()

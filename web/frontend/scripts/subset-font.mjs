@@ -47,23 +47,27 @@ function cutTo(font, text) {
 }
 
 /**
- * Writes `gachi-sans.woff2` below `folder`, and `gachi-sans-staff.woff2` with what the staff's texts need beyond it, so
- * that viewers do not carry it; returns the first one's size in bytes.
+ * Writes `gachi-sans.woff2` below `folder`, and `gachi-sans-staff.woff2` with what the staff's and the hosts' texts need beyond it,
+ * so that viewers do not carry it; returns the first one's size in bytes.
  */
 export async function subsetFont(folder) {
   const web = require.resolve("pretendard/package.json").replace(/package\.json$/, "dist/web/variable/");
   const staffs = new URL("../src/messages/staff/", import.meta.url);
-  const [font, css, ko, en, ...staff] = await Promise.all([
+  const [font, css, ko, en, commerce, ...staff] = await Promise.all([
     readFile(`${web}woff2/PretendardVariable.woff2`),
     readFile(`${web}pretendardvariable-dynamic-subset.css`, "utf8"),
     readFile(new URL("../src/messages/ko.ts", import.meta.url), "utf8"),
     readFile(new URL("../src/messages/en.ts", import.meta.url), "utf8"),
-    ...["ko.ts", ...(await readdir(new URL("ko/", staffs))).map((name) => `ko/${name}`)].map((name) =>
-      readFile(new URL(name, staffs), "utf8"),
-    ),
+    readFile(new URL("../src/messages/commerce/ko.ts", import.meta.url), "utf8"),
+    ...[
+      "../host/ko.ts",
+      "../publish/ko.ts",
+      "ko.ts",
+      ...(await readdir(new URL("ko/", staffs))).map((name) => `ko/${name}`),
+    ].map((name) => readFile(new URL(name, staffs), "utf8")),
   ]);
   const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join("");
-  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en;
+  const text = ascii + SIGNS + charactersOf(css, FREQUENT_SLICES) + ko + en + commerce;
   const [cut, rest] = await Promise.all([
     cutTo(font, text),
     cutTo(font, [...staff.join("")].filter((c) => !text.includes(c)).join("")),

@@ -46,6 +46,11 @@ switch (route.page) {
   case "login":
     import("./pages/Login.svelte").then(({ default: Login }) => show(Login, {}));
     break;
+  case "host": {
+    const { show: id } = route;
+    import("./pages/Host.svelte").then(({ default: Host }) => show(Host, { show: id }));
+    break;
+  }
   case "publish": {
     const { feed } = route;
     import("./pages/Publish.svelte").then(({ default: Publish }) => show(Publish, { feed }));

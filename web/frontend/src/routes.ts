@@ -8,6 +8,7 @@ export type Route =
   | { readonly page: "live"; readonly channel: string }
   | { readonly page: "show"; readonly show: string }
   | { readonly page: "embed"; readonly channel: string }
+  | { readonly page: "host"; readonly show: string }
   | { readonly page: "publish"; readonly feed: string }
   | { readonly page: "staff"; readonly room: StaffRoom }
   | { readonly page: "login" }
@@ -40,6 +41,8 @@ export function match(path: string): Route {
       return { page: "live", channel: id };
     case "shows":
       return { page: "show", show: id };
+    case "host":
+      return { page: "host", show: id };
     case "embed":
       return { page: "embed", channel: id };
     case "publish":

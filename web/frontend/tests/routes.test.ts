@@ -12,6 +12,7 @@ describe("routes", () => {
     ["/staff/users", { page: "staff", room: "users" }],
     ["/staff/viewers/", { page: "staff", room: "viewers" }],
     ["/login", { page: "login" }],
+    ["/host/01JX-a_b", { page: "host", show: "01JX-a_b" }],
     ["/embed/food-2", { page: "embed", channel: "food-2" }],
     ["/publish/cam-1", { page: "publish", feed: "cam-1" }],
   ])("%s", (path, route) => {
@@ -22,6 +23,8 @@ describe("routes", () => {
     "/staff/main",
     "/staff/users/ann",
     "/login/x",
+    "/host",
+    "/host/a/b",
     "/live",
     "/live/",
     "/live/main/more",

@@ -250,6 +250,20 @@ def test_date_ranges_are_listed_replaced_bounded_and_leave() -> None:
     assert read(live).dateranges == ()
 
 
+def test_an_open_date_range_stays_until_it_has_an_end() -> None:
+    live = LiveChannel(SPEC, 1, ANCHOR)
+    open_channel(live)
+    live.daterange(DateRange("a", ANCHOR, class_="card"))
+    for part in parts(SPEC, 1, 0, ANCHOR, 41):
+        if part.msn == 40 and part.index == 0 and part.rendition == "v360":
+            assert [item.id for item in read(live).dateranges] == ["a"]
+            live.daterange(DateRange("a", ANCHOR, 1_000_000, class_="card"))
+        live.add(part)
+        if part.last:
+            live.stored(part.rendition, part.msn)
+    assert read(live).dateranges == ()
+
+
 def test_a_part_that_does_not_continue_is_refused() -> None:
     live = LiveChannel(SPEC, 1, ANCHOR)
     one, two, *_ = [part for part in parts(SPEC, 1, 0, ANCHOR, 1) if part.rendition == "v360"]

@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from media.contracts.isos import IsoView
-from web.realtime.source import ISOS_KEPT, Followed, _iso_told, _old_isos
+from studio.contracts.cards import CardsChanged, CardsView
+from studio.contracts.shows import ShowChanged, ShowDeleted, ShowState, ShowView
+from web.realtime.source import ISOS_KEPT, Followed, _cards_told, _iso_told, _old_isos
 
 
 class Told:
@@ -43,3 +45,25 @@ async def test_what_is_too_old_to_be_told_is_not_told_and_taken_back_at_each_ref
     assert await followed.refresh()
     assert hub.removed == [f"i{2 * ISOS_KEPT}"]
     assert "new" in hub.there
+
+
+def _show(state: ShowState) -> ShowChanged:
+    return ShowChanged(show=ShowView(id="s", title="t", channel="main", state=state, version=1, created=1))
+
+
+async def test_cards_are_told_until_their_show_ends() -> None:
+    cards = CardsView(show="s", version=1, cards=[], moments=[])
+
+    async def ask() -> dict[str, CardsView]:
+        return {}
+
+    hub = Told()
+    followed = Followed(cast("Any", hub), cast("Any", None), ask, _cards_told)
+    followed.hear(_show(ShowState.LIVE))
+    assert hub.there == set()
+    for over in (_show(ShowState.ENDED), ShowDeleted(show="s")):
+        followed.hear(CardsChanged(cards=cards))
+        followed.hear(_show(ShowState.LIVE))
+        assert hub.there == {"s"}
+        followed.hear(over)
+        assert hub.there == set()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from prometheus_client import CollectorRegistry
 
+from tests.support.card_owner import no_link
 from tests.support.following import Documents, frames_in
 from web.auth.roles import Role
 from web.realtime import frames
@@ -19,7 +20,7 @@ from web.realtime.hub import Hub, Reader
 from web.realtime.metrics import RealtimeMetrics
 from web.realtime.settings import RealtimeSettings
 from web.realtime.state import Board, Store, diff
-from web.realtime.topics import Topic
+from web.realtime.topics import Topic, Topics
 
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 2), st.sampled_from([0.0, 1.0]), st.text(max_size=3)
@@ -160,7 +161,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """The process is another one: nobody is connected, and nothing is known of offsets."""
-        self.hub = Hub(self.settings, self.metrics, lambda: self.now)
+        self.hub = Hub(Topics(no_link), self.settings, self.metrics, lambda: self.now)
         topics: Any = self.hub.topics
         topics.channels = Topic("channels", (None, outside), (Role.HOST, inside))
         topics.feeds = Topic("feeds", (Role.HOST, inside))
@@ -259,6 +260,7 @@ class TestHistories(Histories.TestCase):  # type: ignore[misc,valid-type]  # mad
 @pytest.fixture
 def hub() -> Hub:
     made = Hub(
+        Topics(no_link),
         RealtimeSettings(backlog=5, stall_seconds=10, beat_seconds=20),
         RealtimeMetrics(CollectorRegistry()),
         lambda: made_now[0],

@@ -1,3 +1,4 @@
+import { hear } from "../time/server.ts";
 import type { components, paths } from "./schema.d.ts";
 
 export type Channel = components["schemas"]["Channel"];
@@ -86,7 +87,7 @@ function problemFrom(body: unknown): ProblemBody | null {
     : null;
 }
 
-interface Asking extends GetOptions {
+export interface Asking extends GetOptions {
   readonly method: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -105,18 +106,21 @@ function patience(caller: AbortSignal | undefined) {
   return { signal: either.signal, late, done: () => ends.abort() };
 }
 
-/** One request with its time-out; gives the JSON of the answer, null where it has none. */
-async function ask(template: string, options: Asking): Promise<unknown> {
+/** One request with its time-out; gives the JSON of the answer, null where it has none. Rejects as `get` does. */
+export async function ask(template: string, options: Asking): Promise<unknown> {
   const waiting = patience(options.signal);
   try {
     const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
     if (options.language !== undefined) headers["Accept-Language"] = options.language;
+    const asked = Date.now();
     const response = await fetch(urlOf(template, options), {
       method: options.method,
       headers,
       body: options.body ?? null,
       signal: waiting.signal,
     });
+    // What a cache kept carries the time of then.
+    if (!response.headers.has("Age")) hear(response.headers.get("Date"), asked, Date.now());
     const body: unknown = await response.json().catch(() => null);
     if (!response.ok) throw new ApiError("refused", response.status, problemFrom(body));
     if (body === null && response.status !== 204) throw new ApiError("network", response.status, null);

@@ -75,6 +75,8 @@ export const en: Catalogue = {
   "show.planned.hint": "Keep this page open: it plays by itself when the show starts.",
   "show.ended": "Shown {when} · {length}",
 
+  "goods.open": "See this show’s products ({count})",
+
   "player.label": "Player: {title}",
   "player.controls": "Playback controls",
   "player.play": "Play",

@@ -73,6 +73,8 @@ export const ko = {
   "show.planned.hint": "이 화면을 열어 두시면 방송이 시작될 때 저절로 재생됩니다.",
   "show.ended": "{when} 방송 · {length}",
 
+  "goods.open": "이 방송의 상품 {count}개 보기",
+
   "player.label": "{title} 재생 화면",
   "player.controls": "재생 조작",
   "player.play": "재생",

@@ -8,6 +8,7 @@ import {
 } from "./engine.ts";
 import type { KeyAction } from "./keys.ts";
 import { Beacon, Tally } from "./qoe.ts";
+import { smallUntilSeen } from "./small.ts";
 import { type Channel, type Effect, initial, type Notice, notice, type PlayerEvent, step } from "./state.ts";
 import { AT_LIVE, behind, within } from "./timeline.ts";
 
@@ -212,6 +213,22 @@ export class PlayerController {
 
   programmeAt(seconds: number): number | null {
     return this.#engine?.programmeAt(seconds) ?? null;
+  }
+
+  /** Programme time of the picture that stands now, Unix milliseconds; null while it is not known. */
+  get programme(): number | null {
+    return this.programmeAt(this.#video.currentTime);
+  }
+
+  /** Milliseconds of this machine's clock in which so many of programme pass; null while the picture stands. */
+  lasts(programme: number): number | null {
+    const { paused, playbackRate } = this.#video;
+    return paused || playbackRate <= 0 ? null : programme / playbackRate;
+  }
+
+  /** The viewer goes to another page: a picture that plays goes on above it, where the browser lets it. */
+  async small(): Promise<void> {
+    if (this.started && this.wanted) await smallUntilSeen(this.#video, this.#life.signal);
   }
 
   /** What benches and end-to-end tests read. */

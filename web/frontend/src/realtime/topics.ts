@@ -1,5 +1,6 @@
 import { type Channel, get, type Show } from "../api/client.ts";
 import type { components } from "../api/schema.d.ts";
+import type { Cards } from "../commerce/types.ts";
 
 export type Feed = components["schemas"]["Feed"];
 export type Iso = components["schemas"]["Iso"];
@@ -22,6 +23,8 @@ export interface Topics {
   shows: Show;
   /** From role `host` up: what runs, and the newest that ended. */
   jobs: Job;
+  /** By show: the products of live ones; talking points from role `host` up. */
+  cards: Cards;
   /** By topic. */
   sources: Source;
 }
@@ -39,5 +42,6 @@ export const REST: Readonly<Record<Topic, Ask | null>> = {
   shows: async (signal) => (await get("/api/v1/shows", { signal, ...PAGE })).items,
   isos: async (signal) => (await get("/api/v1/isos", { signal, ...PAGE })).items,
   jobs: null,
+  cards: null,
   sources: null,
 };

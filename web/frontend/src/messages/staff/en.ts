@@ -249,6 +249,7 @@ export const en: Readonly<Record<keyof typeof ko, string>> = {
   "show.mark.example": "Such as: first order",
   "show.mark.of": "Mark this moment of {show}",
   "show.page": "Show’s page",
+  "show.host": "Host’s page",
   "show.delete": "Delete",
   "show.act": "{show} · {what}",
 

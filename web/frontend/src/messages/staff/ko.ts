@@ -247,6 +247,7 @@ export const ko = {
   "show.mark.example": "예: 첫 주문",
   "show.mark.of": "{show} 방송의 이 순간에 표시하기",
   "show.page": "방송 화면",
+  "show.host": "진행 화면",
   "show.delete": "지우기",
   "show.act": "{show} · {what}",
 

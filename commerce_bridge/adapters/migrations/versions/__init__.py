@@ -1,0 +1,1 @@
+"""One file per step, named `commerce_bridge_NNNN_what`."""

@@ -1,0 +1,1 @@
+"""Purchase links: signed tokens, who follows them, and where in the shop they lead."""
