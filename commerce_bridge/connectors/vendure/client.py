@@ -19,6 +19,8 @@ ANSWER_LIMIT = 32 << 20
 """Bytes of one answer. A hundred products of two hundred variants each have some 8 MB."""
 _AT_ONCE = 4
 """Connections to one shop."""
+_IDLE = 4.0
+"""Seconds that a connection is kept for the next question: Node ends it after five, maybe while one is on its way."""
 _LONGEST_WAIT = 3600.0
 """Seconds: a shop that asks for more is asked again then all the same."""
 
@@ -146,7 +148,7 @@ class AdminApi:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_AT_ONCE),
+                connector=aiohttp.TCPConnector(limit=_AT_ONCE, keepalive_timeout=_IDLE),
                 # A shop whose session is a cookie, and that is reached by an address, as in tests and offices.
                 cookie_jar=aiohttp.CookieJar(unsafe=True),
             )

@@ -20,7 +20,8 @@ export class Turns {
       if (over) return;
       over = true;
       const next = this.#waiting.shift();
-      if (next) next();
+      // By way of the event loop: sql.js never waits, so a row of requests would keep it from accepting and answering others.
+      if (next) setImmediate(next);
       else this.#busy = false;
     };
   }
