@@ -6,6 +6,7 @@ A link must work while the bridge does not answer: keys and addresses that were 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections import Counter
@@ -22,7 +23,7 @@ from commerce_bridge.contracts.products import GetProducts
 from commerce_bridge.links.destinations import Attribution, destination
 from commerce_bridge.links.fetchers import is_program
 from commerce_bridge.links.keys import keys_of
-from commerce_bridge.links.tokens import Link, LinkKey, by_id, read, sign
+from commerce_bridge.links.tokens import Link, LinkKey, by_id, checked_origin, read, sign
 from commerce_bridge.model.errors import InvalidError, LinkError, UnknownKeyError
 from runtime import ids, logs
 from runtime.bus.announcer import Announcer
@@ -219,6 +220,10 @@ class Go:
             return friendly(from_command(error), request)
 
     def _led(self, request: web.Request, link: Link, url: str) -> web.Response:
+        # A partner's page has a word of its own put behind the link that its frame shows (`/embed/…?ch=`); others are passed over.
+        word = request.query.get("ch", "") if request.query_string else ""
+        with contextlib.suppress(InvalidError):
+            link = replace(link, origin=checked_origin(word))
         person = not is_program(request.method, request.headers)
         # A program gets no click's id: what it shows to others would make one click of all of theirs.
         click = ids.new() if person else ""

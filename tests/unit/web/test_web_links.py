@@ -101,6 +101,15 @@ async def test_a_link_leads_to_the_shop_and_is_told(shop: Shop) -> None:
     assert shop.count("person") == 1
 
 
+async def test_a_partners_own_word_stands_for_where_the_link_was(shop: Shop) -> None:
+    sold = shop.bridge.put(product("7"))
+    for word, told in (("mall-7", "mall-7"), ("", "page"), ("M all", "page"), ("x" * 21, "page")):
+        status, response, _ = await shop.go(shop.links.path(SHOW, sold.id) + f"?ch={word}")
+        assert status == 302
+        assert parse_qs(urlsplit(response.headers["Location"]).query)["lc_ch"] == [told]
+        assert (await shop.click()).origin == told
+
+
 @pytest.mark.parametrize("time", ["", "-1", "1e9", "9" * 19, "١٢", "5 ", "0x1", "1&t=2"])
 async def test_a_time_that_is_none_is_left_out(shop: Shop, time: str) -> None:
     sold = shop.bridge.put(product("7"))
