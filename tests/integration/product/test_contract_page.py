@@ -109,15 +109,14 @@ REFUSALS: list[tuple[str, str, dict[str, str], bytes | None, int, str]] = [
     ("GET", "/replays/nope/index.m3u8", {}, None, 404, "not-found"),
     ("GET", "/hls/main/v180/index.m3u8?_HLS_msn=x", {}, None, 400, "bad-playlist-request"),
     ("GET", "/hls/main/v180/index.m3u8?_HLS_part=1", {}, None, 400, "bad-playlist-request"),
+    ("GET", "/go/token", {}, None, 404, "no-link"),
     # What is promised for later is missing, not broken.
     *[
         (method, path, {}, None, 404, "not-found")
         for method, path in (
             ("POST", "/whep/main"),
             ("POST", "/hooks/shop"),
-            ("GET", "/go/token"),
             ("GET", "/control/main"),
-            ("GET", "/host/show"),
         )
     ],
 ]
@@ -145,7 +144,7 @@ async def test_refusals_are_problems(product: Product, client: Client) -> None:
 async def test_pages_and_lists(client: Client) -> None:
     # A product is ready with its slate, before its first feed is on air.
     await client.picture("main", "pattern")
-    for page in ("/", "/live/main", "/shows/any", "/embed/main", "/api/docs"):
+    for page in ("/", "/live/main", "/shows/any", "/host/any", "/embed/main", "/api/docs"):
         status, text, told = await asked(client, "GET", page, {"Accept": "text/html"})
         # Without a built front end the page says so, with 503.
         assert status == 200 or (status == 503 and "npm run build" in text), page
