@@ -25,6 +25,7 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
+_IN_NUMBERS = ".eE+-0123456789"
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
@@ -187,8 +188,8 @@ class JsonArrayReader:
         """The value at `at`, and the place behind it; None where more of it must be read first."""
         try:
             value, end = _DECODER.raw_decode(text, at)
-            # A number may go on, and so may what is cut within a sign.
-            whole = end < len(text) or text[at] in '{["'
+            # A number may go on: `1` and `1.` are cut from `1.5`.
+            whole = text[at] in '{["' or (end < len(text) and text[end] not in _IN_NUMBERS)
         except (ValueError, RecursionError) as error:
             whole, end, value = False, at, None
             self._look(text, at, error)

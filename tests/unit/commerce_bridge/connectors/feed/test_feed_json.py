@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from commerce_bridge.connectors.feed.json_rows import JsonArrayReader, JsonLinesReader
@@ -34,6 +34,8 @@ def item(key: object, **more: object) -> dict[str, Any]:
 
 
 @given(st.lists(OBJECT | VALUE, max_size=6), st.integers(1, 30), st.sampled_from([None, 1]), st.booleans())
+@example([1.5, -1e300], 1, None, True)  # cut before and behind the point, the sign, the exponent
+@example([1.5, -1e300], 3, None, True)
 def test_an_array_is_read_in_any_pieces(
     values: list[Any], size: int, indent: int | None, ascii_only: bool
 ) -> None:
