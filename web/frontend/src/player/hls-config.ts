@@ -47,6 +47,9 @@ export const HLS_CONFIG: Partial<HlsConfig> = {
   // The playlists' own clock and programme times are all we use of the metadata.
   enableID3MetadataCues: false,
   enableEmsgMetadataCues: false,
+  // Cards come by the realtime topic; a text track for the playlists' date ranges would load from a data: address, which the
+  // page's policy forbids.
+  enableDateRangeMetadataCues: false,
   manifestLoadPolicy: {
     default: {
       maxTimeToFirstByteMs: 8_000,
