@@ -91,7 +91,7 @@ async def test_a_worker_is_killed_and_the_page_plays_on(
     assert len(gaps) == 1
     assert recording["gaps"][0]["cause"] == "worker"
     assert gaps[0][0] > edge - PART / 2
-    assert died - gaps[0][0] < 6 * PART, "the open part, and what was still in mixer and encoder"
+    assert died - gaps[0][0] < 3 * PART, "the open part, and what was still in mixer and encoder"
 
 
 async def _spare(product: Product) -> bool:

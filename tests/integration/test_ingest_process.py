@@ -122,14 +122,10 @@ async def test_the_pattern_shows_its_time_and_flashes_with_its_beep(tmp_path: Pa
                 if luma[40:100].mean() > 220:
                     bright.append(packet.pts)
     assert all(b is not None and a is not None and b - a == 1 for a, b in pairwise(frames))
-    late = []
     for clock, packet in clocks:
         assert clock is not None
-        late.append(packet.arrived // 1000 % (1 << timecode.VALUE_BITS) - clock)
-    # Drawn when its moment came, and here within a quarter of a second; a machine that held it up is caught up with.
-    assert min(late) >= 0
-    assert sorted(late)[len(late) * 9 // 10] < 250
-    assert max(late) < 2000
+        # Drawn when its moment came, and here within a quarter of a second even on a busy machine.
+        assert 0 <= packet.arrived // 1000 % (1 << timecode.VALUE_BITS) - clock < 250
     flashes = [at for at in bright if at - 33_334 not in bright]
     # A tick's picture comes before its sound: what was taken may end between the two of the last flash.
     heard = max(each.pts for each in packets if each.kind is MediaKind.AUDIO)

@@ -58,7 +58,7 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
         resumed = False
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(recorder.run())
-            took: list[float] = []
+            slowest = 0.0
             for part in parts(channel, 40, frame_bytes=2400):
                 if (part.rendition, part.msn, part.index) == ("v360", 3, 0):
                     await until(lambda: ("v360", 1) in stored)
@@ -83,13 +83,13 @@ async def test_a_full_disk_is_told_swept_and_recorded_on_again(small_disk: Path,
                     await until(lambda: recorder.stats.held_bytes < 200_000)
                 began = time.perf_counter()
                 recorder.part(part)
-                took.append(time.perf_counter() - began)
+                slowest = max(slowest, time.perf_counter() - began)
                 if part.msn >= 25:
                     await until(lambda: recorder.stats.held_bytes < 250_000)
                     if part.msn >= 29:
                         break
             recorder.finish()
-        assert sorted(took)[-3] < 0.1  # the machine may hold us up now and then; a disk would at every part
+        assert slowest < 0.1
         tape = await index.between("main", ANCHOR)
         on_tape = {s.msn for s in tape}
         assert 1 in on_tape  # the recording kept it through the sweep

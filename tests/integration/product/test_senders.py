@@ -30,9 +30,7 @@ SECONDS = 13.0
 IN_STEP = 0.045
 """Seconds that sound and picture may be apart: the nearest of pictures 33 ms apart, with the encoder's own."""
 
-BLINKS = 2
-"""Looks of a hundred that may find a calm sender frozen: this machine was late. A sender's fault lasts longer, or ends in the slate."""
-STRAYS = 2
+STRAYS = 1
 """Flashes of one run that may be further off: a picture that a busy machine decodes late is repeated, not waited for."""
 
 
@@ -157,11 +155,9 @@ async def test_viewers_see_one_time_line(product: Product, client: Client, cases
         witness = collecting[WITNESS].result()
         faultless(witness)
         for lane, case in zip(LANES, cases, strict=True):
-            looks = looking[lane].result()
+            seen = set(looking[lane].result())
             allowed = {f"from-{lane}" if picture == "feed" else picture for picture in case.shows}
-            stray = [each for each in looks if each not in allowed]
-            assert set(stray) <= ({"freeze"} if "feed" in case.shows else set()), f"{case.name}: {set(looks)}"
-            assert len(stray) <= BLINKS, f"{case.name}: {stray}"
+            assert seen <= allowed, f"{case.name}: {seen}"
             recording = collecting[lane].result()
             assert not check(recording), case.name
             watched = watch(recording, since=since[lane])
