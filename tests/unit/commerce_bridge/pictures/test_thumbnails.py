@@ -166,7 +166,7 @@ async def test_a_child_that_dies_or_ends_costs_one_picture_at_most() -> None:
     child = ThumbnailChild(idle=0.05)
     try:
         await child.shrink(encoded(halves()))
-        process = child._process
+        process = child._child._process
         assert process is not None
         await process.wait()  # nothing was wanted for so long
         assert (await child.shrink(encoded(halves())))[:2] == b"\xff\xd8"
@@ -175,7 +175,7 @@ async def test_a_child_that_dies_or_ends_costs_one_picture_at_most() -> None:
     child = ThumbnailChild()
     try:
         await child.shrink(encoded(halves()))
-        process = child._process
+        process = child._child._process
         assert process is not None
         process.kill()
         await process.wait()
